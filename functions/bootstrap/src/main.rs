@@ -1,0 +1,2 @@
+//! The artefact.
+fn main() {}

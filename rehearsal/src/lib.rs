@@ -1,0 +1,2 @@
+//! The local AWS.
+pub mod runtime_api;

@@ -1,0 +1,2 @@
+//! Passes all checks.
+fn main() {}
