@@ -1,0 +1,25 @@
+"""A checkout that fails or dawdles as often as its published version was told to.
+
+ERROR_PERCENT and LATENCY_MS come from the function's configuration, which a published version keeps for ever: to make a
+bad version, change them and publish.
+"""
+
+import os
+import random
+import time
+
+ERROR_PERCENT = float(os.environ.get("ERROR_PERCENT", "0"))
+LATENCY_MS = float(os.environ.get("LATENCY_MS", "0"))
+VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "unknown")
+
+
+class PaymentFailed(Exception):
+    """What a customer sees as an error, and Lambda counts as one."""
+
+
+def handler(event, context):
+    time.sleep(LATENCY_MS / 1000)
+    if random.uniform(0, 100) < ERROR_PERCENT:
+        raise PaymentFailed(f"version {VERSION} could not reach the payment provider")
+    order = event.get("order", "none") if isinstance(event, dict) else "none"
+    return {"status": "paid", "order": order, "version": VERSION}
