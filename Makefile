@@ -27,11 +27,12 @@ ifeq ($(RIPCORD_BUILDER),cargo)
 BINARY := $(CARGO_TARGET_DIR)/$(PROFILE_DIR)/bootstrap
 BUILD := cargo build --locked --profile $(RIPCORD_PROFILE) --package bootstrap --bin bootstrap
 else ifeq ($(RIPCORD_BUILDER),cargo-lambda)
-# A folder per architecture and profile, because cargo-lambda would otherwise put both under one name.
+# A folder per architecture and profile, because cargo-lambda would otherwise put all under one name. Its own optimizations
+# are off, because the profile is what is measured and shipped.
 LAMBDA_DIR := $(CARGO_TARGET_DIR)/lambda/$(ARCHITECTURE)-$(RIPCORD_PROFILE)
 BINARY := $(LAMBDA_DIR)/bootstrap/bootstrap
 BUILD := cargo lambda build --locked --profile $(RIPCORD_PROFILE) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) \
-	--package bootstrap --bin bootstrap --lambda-dir $(LAMBDA_DIR)
+	--disable-optimizations --package bootstrap --bin bootstrap --lambda-dir $(LAMBDA_DIR)
 else
 $(error RIPCORD_BUILDER is `$(RIPCORD_BUILDER)`, but it must be `cargo` or `cargo-lambda`)
 endif
