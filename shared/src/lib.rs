@@ -1,1 +1,24 @@
-//! The core.
+//! The core of Ripcord.
+//!
+//! What it reads ([`signal`], [`registration`], [`situation`]), what it decides ([`decide`], [`shift`]) and what it
+//! writes ([`plan`], [`release`], [`notice`], [`metrics`], [`evidence`]) are pure: no clock, no environment, no
+//! randomness, no network. Time comes in as an argument, and a decision goes out as data. The adapters that carry a
+//! decision out on real AWS clients live in `aws`, behind the feature of that name.
+
+pub mod decide;
+pub mod error_type;
+pub mod evidence;
+pub mod metrics;
+pub mod names;
+pub mod notice;
+pub mod plan;
+pub mod reason;
+pub mod registration;
+pub mod release;
+pub mod shift;
+pub mod signal;
+pub mod situation;
+pub mod traffic;
+
+#[cfg(feature = "aws")]
+pub mod aws;

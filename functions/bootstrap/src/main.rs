@@ -1,2 +1,83 @@
-//! The artefact.
-fn main() {}
+//! The one artefact that every function of the suite runs. Lambda names the handler; this wires it up.
+//!
+//! One artefact instead of one per function compiles once, and its few hundred unused kilobytes are never paged in.
+
+// The SDK nests futures deeply, and the whole of an invocation is one of them.
+#![recursion_limit = "256"]
+
+use std::env;
+
+use alarm_rollback::{Alarms, Pull};
+use alias_weight_shifter::Shifter;
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use ripcord::aws::{Aws, Connection, Credentials, SuiteNames};
+use serde_json::Value;
+
+// One invocation at a time, nothing to run in parallel: a second thread would only cost its start.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let settings = Settings::from_environment()?;
+    let aws = Aws::new(&settings.connection.sdk_config(), settings.names);
+    let namespace = settings.namespace;
+    let clock = Timestamp::now;
+    let ended = match settings.handler.as_str() {
+        "alarm-rollback" => {
+            let pull = &Pull { aws, namespace, clock, alarms: Alarms::default() };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                alarm_rollback::answer(&event.payload, deadline(&event), pull).await
+            }))
+            .await
+        }
+        "alias-weight-shifter" => {
+            let shifter = &Shifter { aws, namespace, clock };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                alias_weight_shifter::shift(&event.payload, deadline(&event), shifter).await
+            }))
+            .await
+        }
+        other => bail!("no function of this suite is called {other:?}"),
+    };
+    ended.map_err(|error| anyhow::anyhow!("failed to serve the runtime API: {error}"))
+}
+
+fn deadline(event: &LambdaEvent<Value>) -> Timestamp {
+    i64::try_from(event.context.deadline)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or_else(Timestamp::now)
+}
+
+/// What Lambda and the template put into the environment.
+struct Settings {
+    handler: String,
+    connection: Connection,
+    names: SuiteNames,
+    namespace: String,
+}
+
+impl Settings {
+    fn from_environment() -> anyhow::Result<Self> {
+        let required = |name: &str| {
+            env::var(name).with_context(|| format!("failed to read {name} from the environment"))
+        };
+        Ok(Self {
+            handler: required("_HANDLER")?,
+            connection: Connection {
+                region: required("AWS_REGION")?,
+                credentials: Credentials::from_keys(
+                    required("AWS_ACCESS_KEY_ID")?,
+                    required("AWS_SECRET_ACCESS_KEY")?,
+                    env::var("AWS_SESSION_TOKEN").ok(),
+                ),
+                endpoint_url: env::var("AWS_ENDPOINT_URL").ok(),
+            },
+            names: SuiteNames {
+                table: required("RIPCORD_TABLE")?,
+                topic_arn: required("RIPCORD_TOPIC_ARN")?,
+            },
+            namespace: required("RIPCORD_NAMESPACE")?,
+        })
+    }
+}

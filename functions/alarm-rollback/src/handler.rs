@@ -1,0 +1,264 @@
+//! One event, from being read to being answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use jiff::Timestamp;
+use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe, take};
+use ripcord::decide::{Course, Decision, Moment, decide, decide_failure};
+use ripcord::error_type::ErrorType;
+use ripcord::metrics::{Metric, emf_line};
+use ripcord::names::{AlarmArn, ServiceName};
+use ripcord::registration::Target;
+use ripcord::signal::{Reading, Signal, read};
+use ripcord::situation::Situation;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Failure;
+
+/// What pulling the cord needs.
+#[derive(Debug)]
+pub struct Pull {
+    /// The clients.
+    pub aws: Aws,
+    /// The namespace of the metrics.
+    pub namespace: String,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+    /// What earlier events of this process taught about alarms.
+    pub alarms: Alarms,
+}
+
+/// The services that alarms guard, as this process last saw them: a first guess that spares a round trip. The ledger is
+/// asked all the same, while the guess is being followed.
+#[derive(Debug, Default)]
+pub struct Alarms(Mutex<BTreeMap<AlarmArn, Vec<AlarmService>>>);
+
+/// The answers to all records of an event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answers {
+    /// One per record and service.
+    pub answers: Vec<Answer>,
+}
+
+/// The answer to one signal for one service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// What was done, by a stable name: `restore`, `settle`, `hold`, `stand_down`, `foreign`, `unregistered`.
+    pub outcome: String,
+    /// The service, where there is one.
+    pub service: Option<ServiceName>,
+    /// Why, by a stable name.
+    pub reason_kind: Option<String>,
+    /// Why, in a sentence with its numbers.
+    pub reason: String,
+}
+
+/// Whoever loses a race looks again. Every race that is lost is one that somebody else has won, so a few are enough.
+const RACES_MAX: u32 = 8;
+/// Two writers that keep meeting must not keep meeting.
+const RACE_PAUSE: Duration = Duration::from_millis(15);
+
+/// Answers an event. `deadline` is when Lambda will end the invocation.
+pub async fn answer(event: &Value, deadline: Timestamp, pull: &Pull) -> Result<Answers, Failure> {
+    let readings = read(event, (pull.clock)());
+    let mut answers = Vec::new();
+    let mut failures = Vec::new();
+    for outcome in join_all(readings.iter().map(|reading| answer_reading(reading, deadline, pull))).await {
+        for answered in outcome {
+            match answered {
+                Ok(answer) => answers.push(answer),
+                Err(failure) => failures.push(failure),
+            }
+        }
+    }
+    for answer in &answers {
+        console::record("info", &answer.reason, json!(answer));
+    }
+    for failure in &failures {
+        console::record("error", &failure.message, json!({ "error_type": failure.error_type }));
+    }
+    // The gravest failure names the invocation: the error types are listed gravest first.
+    match failures.into_iter().min_by_key(|failure| failure.error_type) {
+        Some(gravest) => Err(gravest),
+        None => Ok(Answers { answers }),
+    }
+}
+
+async fn answer_reading(reading: &Reading, deadline: Timestamp, pull: &Pull) -> Vec<Result<Answer, Failure>> {
+    let signal = match reading {
+        Reading::Signal(signal) => signal,
+        Reading::Foreign(what) => {
+            return vec![Ok(Answer::plain("foreign", None, format!("{what} is no signal: nothing to do")))];
+        }
+        Reading::Unreadable(why) => return vec![Err(Failure::new(ErrorType::SignalUnreadable, why))],
+    };
+    match &**signal {
+        Signal::Operator(command) => {
+            let known = pull.alarms.targets_of(&command.service);
+            vec![pull_cord(signal, &command.service, &known, deadline, pull).await]
+        }
+        Signal::Alarm(alarm) => {
+            let guess = pull.alarms.guess(&alarm.alarm);
+            let (answered, found) =
+                join(pull_all(signal, &guess, deadline, pull), pull.aws.ledger.guarded_by(&alarm.alarm))
+                    .await;
+            let found = match found {
+                Ok(found) => found,
+                // What could be guessed was answered; whether there is more cannot be known now.
+                Err(error) => return answered.into_iter().chain([Err(unreadable(&error))]).collect(),
+            };
+            let missed: Vec<AlarmService> =
+                found.iter().filter(|service| !guess.contains(service)).cloned().collect();
+            let is_guarding =
+                |service: &AlarmService| found.iter().any(|other| other.service == service.service);
+            pull.alarms.learn(alarm.alarm.clone(), &found);
+            if found.is_empty() && guess.iter().all(|service| !is_guarding(service)) && answered.is_empty() {
+                let message = format!("alarm {} guards no registered service", alarm.alarm);
+                return vec![Ok(Answer::plain("unregistered", None, message))];
+            }
+            answered.into_iter().chain(pull_all(signal, &missed, deadline, pull).await).collect()
+        }
+    }
+}
+
+async fn pull_all(
+    signal: &Signal,
+    services: &[AlarmService],
+    deadline: Timestamp,
+    pull: &Pull,
+) -> Vec<Result<Answer, Failure>> {
+    join_all(services.iter().map(|known| pull_cord(signal, &known.service, &known.targets, deadline, pull)))
+        .await
+}
+
+/// Observe, decide, act, report; again after a lost race.
+async fn pull_cord(
+    signal: &Signal,
+    service: &ServiceName,
+    known: &[Target],
+    deadline: Timestamp,
+    pull: &Pull,
+) -> Result<Answer, Failure> {
+    let mut lost = String::new();
+    let mut moved_at = None;
+    for race in 0..RACES_MAX {
+        if race > 0 {
+            tokio::time::sleep(RACE_PAUSE * race).await;
+        }
+        let situation = match observe(&pull.aws, service, known).await.map_err(|error| unreadable(&error))? {
+            Observed::Service(situation) => situation,
+            Observed::Unregistered => {
+                let message = format!("service {service} is not registered");
+                return Ok(Answer::plain("unregistered", Some(service), message));
+            }
+        };
+        let moment = Moment { now: (pull.clock)(), lease_until: deadline };
+        let decision = decide(signal, &situation, moment);
+        let taken = take(&pull.aws, &decision.steps, pull.clock).await;
+        moved_at = taken.traffic_moved_at.or(moved_at);
+        match taken.interruption {
+            None => return report(signal, service, decision, moved_at, pull),
+            Some(Interruption::Raced { what }) => lost = what,
+            Some(Interruption::Failed { why })
+                if taken.traffic_moved_at.is_none() && moves_traffic(&decision) =>
+            {
+                return Err(fail(signal, &situation, why, moment, pull).await);
+            }
+            Some(Interruption::Failed { why }) => return Err(incomplete(service, &decision, &why)),
+        }
+    }
+    Err(Failure::new(
+        if moved_at.is_some() { ErrorType::ReportIncomplete } else { ErrorType::RollbackFailed },
+        format!("lost {RACES_MAX} races for {service}, the last because {lost}"),
+    ))
+}
+
+fn moves_traffic(decision: &Decision) -> bool {
+    decision.steps.iter().flatten().any(ripcord::plan::Step::moves_traffic)
+}
+
+/// Counts what was done, and names it.
+fn report(
+    signal: &Signal,
+    service: &ServiceName,
+    decision: Decision,
+    moved_at: Option<Timestamp>,
+    pull: &Pull,
+) -> Result<Answer, Failure> {
+    let mut metrics = decision.metrics;
+    if let Some(moved_at) = moved_at {
+        let elapsed = moved_at.duration_since(signal.raised_at());
+        metrics.push(Metric::RollbackTimeMinutes(elapsed.as_secs_f64() / 60.0));
+    }
+    if !metrics.is_empty() {
+        console::line(&emf_line(&pull.namespace, service, &metrics, (pull.clock)()));
+    }
+    let outcome = match decision.course {
+        Course::Restore => "restore",
+        Course::Settle => "settle",
+        Course::Hold => "hold",
+        Course::StandDown => "stand_down",
+        // Its steps are the page and the record; the outcome stays a failure.
+        Course::Stuck => {
+            return Err(Failure::new(ErrorType::RollbackFailed, format!("{service}: {}", decision.reason)));
+        }
+    };
+    Ok(Answer {
+        outcome: outcome.to_owned(),
+        service: Some(service.clone()),
+        reason_kind: Some(decision.reason.kind()),
+        reason: decision.reason.to_string(),
+    })
+}
+
+/// The loudest outcome: the page and the record are tried whatever became of the other.
+async fn fail(signal: &Signal, situation: &Situation, why: String, moment: Moment, pull: &Pull) -> Failure {
+    let service = &situation.record.registration.service;
+    let decision = decide_failure(signal, situation, why, moment);
+    let taken = take(&pull.aws, &decision.steps, pull.clock).await;
+    console::line(&emf_line(&pull.namespace, service, &decision.metrics, (pull.clock)()));
+    let and = taken
+        .interruption
+        .map(|interruption| format!("; and telling so: {interruption}"))
+        .unwrap_or_default();
+    Failure::new(ErrorType::RollbackFailed, format!("{service}: {}{and}", decision.reason))
+}
+
+/// Traffic is where it should be; the retry that this failure causes finishes the rest.
+fn incomplete(service: &ServiceName, decision: &Decision, why: &str) -> Failure {
+    let error_type = match decision.course {
+        Course::Restore | Course::Settle | Course::Hold | Course::StandDown => ErrorType::ReportIncomplete,
+        Course::Stuck => ErrorType::RollbackFailed,
+    };
+    Failure::new(error_type, format!("{service}: {}; but then {why}", decision.reason))
+}
+
+fn unreadable(error: &LedgerError) -> Failure {
+    Failure::new(ErrorType::LedgerUnreadable, error)
+}
+
+impl Answer {
+    fn plain(outcome: &str, service: Option<&ServiceName>, reason: String) -> Self {
+        Self { outcome: outcome.to_owned(), service: service.cloned(), reason_kind: None, reason }
+    }
+}
+
+impl Alarms {
+    fn guess(&self, alarm: &AlarmArn) -> Vec<AlarmService> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(alarm).cloned().unwrap_or_default()
+    }
+
+    fn learn(&self, alarm: AlarmArn, found: &[AlarmService]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(alarm, found.to_vec());
+    }
+
+    fn targets_of(&self, service: &ServiceName) -> Vec<Target> {
+        let alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = alarms.values().flatten().find(|known| known.service == *service);
+        known.map(|known| known.targets.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,40 @@
+//! The adapters: the core's steps and observations on the real SDK clients. They apply and look; they decide nothing.
+
+mod alias;
+mod connect;
+pub mod console;
+mod execute;
+mod ledger;
+mod notices;
+mod observe;
+mod versions;
+
+pub use aws_credential_types::Credentials;
+pub use connect::{Aws, Connection, SuiteNames};
+pub use execute::{Interruption, Taken, take};
+pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
+pub use observe::{Observed, observe};
+
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+/// An AWS call that failed for good, with the whole chain of causes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{call} of {subject} failed: {why}")]
+pub struct CallFailed {
+    /// The call, as IAM names it.
+    pub call: &'static str,
+    /// What it was about.
+    pub subject: String,
+    /// Why it failed.
+    pub why: String,
+}
+
+impl CallFailed {
+    fn new(
+        call: &'static str,
+        subject: impl std::fmt::Display,
+        why: &(dyn std::error::Error + 'static),
+    ) -> Self {
+        Self { call, subject: subject.to_string(), why: DisplayErrorContext(why).to_string() }
+    }
+}

@@ -1,0 +1,72 @@
+//! Taking a plan's steps: each row after the one before, the steps within a row together. Nothing is chosen here.
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::Aws;
+use crate::plan::{Step, Steps};
+
+/// Why steps were not all taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Interruption {
+    /// Somebody else came first. What they did can be seen, so the caller looks again and decides anew.
+    #[error("{what}")]
+    Raced {
+        /// What was found.
+        what: String,
+    },
+    /// A call failed for good.
+    #[error("{why}")]
+    Failed {
+        /// Which, and why.
+        why: String,
+    },
+}
+
+/// How far the steps were taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// When the last call that moves traffic had been answered.
+    pub traffic_moved_at: Option<Timestamp>,
+    /// The first interruption; a race counts before a failure, because looking again may explain the failure.
+    pub interruption: Option<Interruption>,
+}
+
+/// Takes the steps, and stops after the row in which one is interrupted.
+pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
+    let mut taken = Taken::default();
+    for row in steps {
+        let mut interruptions: Vec<Interruption> = join_all(row.iter().map(|step| take_one(aws, step)))
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .collect();
+        let is_race = |interruption: &Interruption| match interruption {
+            Interruption::Raced { .. } => true,
+            Interruption::Failed { .. } => false,
+        };
+        if let Some(first) =
+            interruptions.iter().position(is_race).or((!interruptions.is_empty()).then_some(0))
+        {
+            taken.interruption = Some(interruptions.swap_remove(first));
+            return taken;
+        }
+        if row.iter().any(Step::moves_traffic) {
+            taken.traffic_moved_at = Some(clock());
+        }
+    }
+    taken
+}
+
+async fn take_one(aws: &Aws, step: &Step) -> Result<(), Interruption> {
+    match step {
+        Step::SetTraffic(step) => aws.set_traffic(step).await,
+        Step::Confirm { function, alias, traffic } => aws.confirm(function, alias, *traffic).await,
+        Step::Pin { function, alias, version, replaces } => {
+            aws.pin(function, alias, *version, replaces.as_ref()).await
+        }
+        Step::Write(write) => aws.ledger.write(write).await,
+        Step::Hear { service, heard, now, until } => aws.ledger.hear(service, heard, *now, *until).await,
+        Step::Tell(notice) => aws.tell(notice).await,
+    }
+}

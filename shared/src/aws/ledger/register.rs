@@ -1,0 +1,145 @@
+//! Registering a service: its document, the alarms that lead to it, and what it starts from, in one transaction.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+
+use super::{AlarmService, Ledger, LedgerError, TransactError, n};
+use crate::aws::CallFailed;
+use crate::names::{AlarmArn, InvalidName};
+use crate::registration::{Guard, Home, Registration, Violation};
+use crate::release::{KnownGood, Phase};
+use crate::situation::ServiceRecord;
+
+/// Why a service was not registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// The document breaks rules.
+    #[error("the registration is not valid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Violation>),
+    /// A guard is not an alarm.
+    #[error(transparent)]
+    Guard(#[from] InvalidName),
+    /// Its targets changed while a release moves them.
+    #[error("release {generation} of {service} is open: its targets cannot change before it has ended")]
+    ReleaseOpen {
+        /// The service.
+        service: String,
+        /// The release.
+        generation: u64,
+    },
+    /// Somebody else registered it in the meantime.
+    #[error(
+        "{service} is at version {found}, not {expected}: somebody else registered it; look and try again"
+    )]
+    Stale {
+        /// The service.
+        service: String,
+        /// The version named.
+        expected: u64,
+        /// The version found.
+        found: String,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Ledger {
+    /// Registers a service over `expected`, the record that the caller has seen; returns the registration's new version.
+    pub async fn register(
+        &self,
+        registration: &Registration,
+        expected: Option<&ServiceRecord>,
+        stable: Vec<KnownGood>,
+        home: &Home,
+    ) -> Result<u64, RegistrationError> {
+        let violations = registration.violations();
+        if !violations.is_empty() {
+            return Err(RegistrationError::Invalid(violations));
+        }
+        refuse_moved_targets(registration, expected)?;
+        let version = expected.map_or(0, |record| record.registration_version) + 1;
+        let items = self.registration_items(registration, expected, stable, home, version)?;
+        self.transact_items(&registration.service, items).await.map_err(|error| match error {
+            TransactError::Lost { .. } => RegistrationError::Stale {
+                service: registration.service.to_string(),
+                expected: version - 1,
+                found: "another one".to_owned(),
+            },
+            TransactError::Call(failed) => RegistrationError::Ledger(failed.into()),
+        })?;
+        Ok(version)
+    }
+
+    fn registration_items(
+        &self,
+        registration: &Registration,
+        expected: Option<&ServiceRecord>,
+        stable: Vec<KnownGood>,
+        home: &Home,
+        version: u64,
+    ) -> Result<Vec<TransactWriteItem>, RegistrationError> {
+        let service = &registration.service;
+        let pk = format!("service#{service}");
+        let document = self.put(&pk, "registration", registration).item("version", n(version));
+        let document = match expected {
+            None => document.condition_expression("attribute_not_exists(pk)"),
+            Some(record) => document
+                .condition_expression("version = :version")
+                .expression_attribute_values(":version", n(record.registration_version)),
+        };
+        let mut puts = vec![document, self.put("services", service.as_str(), service)];
+        puts.extend(stable.iter().map(|good| self.put(&pk, &format!("good#{}", good.target), good)));
+        let guards = arns(&registration.guards, home)?;
+        let mapping = AlarmService { service: service.clone(), targets: registration.targets.clone() };
+        puts.extend(guards.iter().map(|arn| self.put(&format!("alarm#{arn}"), &pk, &mapping)));
+
+        let mut items = Vec::new();
+        for put in puts {
+            let put = put
+                .build()
+                .map_err(|error| LedgerError::Call(CallFailed::new("dynamodb:PutItem", service, &error)))?;
+            items.push(TransactWriteItem::builder().put(put).build());
+        }
+        let before =
+            expected.map(|record| arns(&record.registration.guards, home)).transpose()?.unwrap_or_default();
+        for dropped in before.iter().filter(|arn| !guards.contains(arn)) {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .key("pk", AttributeValue::S(format!("alarm#{dropped}")))
+                .key("sk", AttributeValue::S(pk.clone()))
+                .build()
+                .map_err(|error| {
+                    LedgerError::Call(CallFailed::new("dynamodb:DeleteItem", service, &error))
+                })?;
+            items.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        Ok(items)
+    }
+}
+
+fn arns(guards: &[Guard], home: &Home) -> Result<Vec<AlarmArn>, InvalidName> {
+    let mut arns = guards.iter().map(|guard| guard.arn(home)).collect::<Result<Vec<_>, _>>()?;
+    // A name and its ARN may both be listed; a transaction may touch an item only once.
+    arns.sort();
+    arns.dedup();
+    Ok(arns)
+}
+
+/// A target that changes under an open release would leave the release pointing at an alias that nobody observes.
+fn refuse_moved_targets(
+    registration: &Registration,
+    expected: Option<&ServiceRecord>,
+) -> Result<(), RegistrationError> {
+    let release = expected.and_then(|record| Some((record, record.release.as_ref()?)));
+    match release {
+        Some((record, release))
+            if release.phase == Phase::Shifting && record.registration.targets != registration.targets =>
+        {
+            Err(RegistrationError::ReleaseOpen {
+                service: registration.service.to_string(),
+                generation: release.generation.0,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
+}

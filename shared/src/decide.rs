@@ -1,0 +1,360 @@
+//! The decision: from a signal and a situation to the one right way back, or to the reason why there is none to take.
+//!
+//! Nothing here reads a clock or calls anybody. The steps come out complete and in order, traffic first.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Metric;
+use crate::names::{FunctionVersion, Generation, TargetName, Weight};
+use crate::notice::Severity;
+use crate::plan::{SetTraffic, Steps};
+use crate::reason::{Reason, seconds_between};
+use crate::release::{Change, PastRollback, Phase, Release};
+use crate::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
+use crate::situation::{Sighting, Situation};
+use crate::traffic::Traffic;
+
+mod books;
+
+pub(crate) use books::thread;
+
+/// What is to be done, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The kind of answer.
+    pub course: Course,
+    /// Why.
+    pub reason: Reason,
+    /// The calls to make, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Steps,
+    /// What to count once all steps are taken.
+    #[serde(skip)]
+    pub metrics: Vec<Metric>,
+}
+
+/// The kinds of answer to a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// Traffic goes back.
+    Restore,
+    /// Traffic is back already; the books are closed and people told.
+    Settle,
+    /// Traffic stays, because going back is ruled out; a person is paged.
+    Hold,
+    /// There is nothing to do.
+    StandDown,
+    /// Traffic should go back and cannot, at least for one target.
+    Stuck,
+}
+
+/// The moment of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Now.
+    pub now: Timestamp,
+    /// When the invocation that decides will have ended, whatever happens: its lease on what it starts.
+    pub lease_until: Timestamp,
+}
+
+/// Decides how to answer a signal.
+pub fn decide(signal: &Signal, situation: &Situation, moment: Moment) -> Decision {
+    let case = Case { signal, situation, moment };
+    match signal {
+        Signal::Alarm(alarm) => case.on_alarm(alarm),
+        Signal::Operator(command) => case.on_command(command),
+    }
+}
+
+/// Decides what follows when a step of a rollback fails for good: the loudest outcome, with the state kept.
+pub fn decide_failure(signal: &Signal, situation: &Situation, why: String, moment: Moment) -> Decision {
+    let case = Case { signal, situation, moment };
+    case.stuck(Vec::new(), Reason::CallFailed { why })
+}
+
+/// What a decision is made from.
+struct Case<'case> {
+    signal: &'case Signal,
+    situation: &'case Situation,
+    moment: Moment,
+}
+
+/// How the targets of a release stand to where they should be.
+#[derive(Default)]
+struct Survey {
+    moves: Vec<SetTraffic>,
+    hindrances: Vec<Reason>,
+    ruled_out: Option<Reason>,
+}
+
+impl Case<'_> {
+    fn on_alarm(&self, alarm: &AlarmChange) -> Decision {
+        if let Some(by) = &alarm.suppressed_by {
+            return stand_down(Reason::AlarmSuppressed { alarm: alarm.alarm.clone(), by: by.clone() });
+        }
+        match alarm.state {
+            AlarmState::Alarm => {}
+            state @ (AlarmState::Ok | AlarmState::InsufficientData) => {
+                return stand_down(Reason::AlarmNotFiring { alarm: alarm.alarm.clone(), state });
+            }
+        }
+        let Some(release) = &self.situation.record.release else { return self.without_change(alarm, None) };
+        if let Some(predates) = self.predates(release) {
+            return self.hear(alarm, predates, Severity::Info);
+        }
+        let (generation, why) = (release.generation, alarm.why.clone());
+        let window_hours = self.situation.record.registration.rollback.window_hours;
+        match (release.phase, release.ended_at) {
+            (Phase::RolledBack, _) => self.after_rollback(alarm, release),
+            (Phase::Complete, Some(completed_at)) => {
+                let after_completion_s = seconds_between(completed_at, alarm.changed_at);
+                if after_completion_s > i64::from(window_hours) * 3600 {
+                    return self.without_change(alarm, Some((generation, after_completion_s)));
+                }
+                let alarm = alarm.alarm.clone();
+                let reason = Reason::AlarmAfterRelease {
+                    alarm,
+                    why,
+                    generation,
+                    after_completion_s: after_completion_s.max(0),
+                    window_hours,
+                };
+                self.put_back(release, None, reason)
+            }
+            (Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held, _) => {
+                let after_opening_s = seconds_between(release.opened_at, alarm.changed_at);
+                let alarm = alarm.alarm.clone();
+                self.put_back(
+                    release,
+                    None,
+                    Reason::AlarmDuringRelease { alarm, why, generation, after_opening_s },
+                )
+            }
+        }
+    }
+
+    /// A person's command is not bound by window, limit or hold; only a barrier is stronger, because past it the older
+    /// version does not work.
+    fn on_command(&self, command: &RollbackCommand) -> Decision {
+        let record = &self.situation.record;
+        let targets = record.registration.targets.len();
+        if let Some(version) = command.to.filter(|_| targets > 1) {
+            return stand_down(Reason::VersionAmbiguous { version, targets });
+        }
+        let reason = Reason::OperatorAsked {
+            by: command.requested_by.clone(),
+            why: command.why.clone(),
+            to: command.to,
+        };
+        match &record.release {
+            Some(release) if self.predates(release).is_some() => {
+                self.predates(release).map_or_else(|| stand_down(reason), stand_down)
+            }
+            Some(release) if release.phase != Phase::RolledBack => self.put_back(release, command.to, reason),
+            Some(_) | None => self.put_back_unreleased(command, reason),
+        }
+    }
+
+    /// A signal from before the release was opened is not about it: it may be a retry that is hours late.
+    fn predates(&self, release: &Release) -> Option<Reason> {
+        let raised_at = self.signal.raised_at();
+        (raised_at < release.opened_at).then_some(Reason::SignalPredatesRelease {
+            raised_at,
+            generation: release.generation,
+            opened_at: release.opened_at,
+        })
+    }
+
+    fn after_rollback(&self, alarm: &AlarmChange, release: &Release) -> Decision {
+        if let Some(unfinished) = self.unfinished_report(release) {
+            return unfinished;
+        }
+        let at = release.ended_at.unwrap_or(release.opened_at);
+        if alarm.changed_at <= at {
+            return stand_down(Reason::AlreadyRolledBack { generation: release.generation, at });
+        }
+        let serving =
+            release.changes.iter().map(|change| (change.target.clone(), self.serving(&change.target)));
+        let serving: Vec<_> = serving.collect();
+        let is_back = |change: &Change| {
+            self.serving(&change.target)
+                .is_some_and(|traffic| traffic.share_of(change.candidate) == Weight::NONE)
+        };
+        let severity = if release.changes.iter().all(is_back) { Severity::Warning } else { Severity::Page };
+        let reason = Reason::AlarmAfterRollback {
+            alarm: alarm.alarm.clone(),
+            why: alarm.why.clone(),
+            generation: release.generation,
+            after_rollback_s: seconds_between(at, alarm.changed_at),
+            serving,
+        };
+        self.hear(alarm, reason, severity)
+    }
+
+    fn without_change(&self, alarm: &AlarmChange, last: Option<(Generation, i64)>) -> Decision {
+        let window_hours = self.situation.record.registration.rollback.window_hours;
+        let reason = Reason::AlarmWithoutChange {
+            alarm: alarm.alarm.clone(),
+            why: alarm.why.clone(),
+            last,
+            window_hours,
+        };
+        let mut decision = self.hear(alarm, reason, Severity::Warning);
+        if !decision.steps.is_empty() {
+            decision.metrics = vec![Metric::AlarmWithoutChangeCount];
+        }
+        decision
+    }
+
+    /// Puts every target of a release back to its stable version, or to the version that a person named.
+    fn put_back(&self, release: &Release, to: Option<FunctionVersion>, reason: Reason) -> Decision {
+        let survey = self.survey(release, to);
+        if survey.moves.is_empty() && survey.hindrances.is_empty() && survey.ruled_out.is_none() {
+            return self.restore(Course::Settle, Vec::new(), release, to, reason);
+        }
+        if let Some(ruled_out) = survey.ruled_out.or_else(|| self.looping()) {
+            return self.hold(release, ruled_out);
+        }
+        match survey.hindrances.into_iter().next() {
+            Some(hindrance) => self.stuck(survey.moves, hindrance),
+            None => self.restore(Course::Restore, survey.moves, release, to, reason),
+        }
+    }
+
+    fn survey(&self, release: &Release, to: Option<FunctionVersion>) -> Survey {
+        let mut survey = Survey::default();
+        for change in &release.changes {
+            let wanted = Traffic::all_on(to.unwrap_or(change.stable));
+            match self.survey_target(&change.target, wanted) {
+                Ok(None) => {}
+                Ok(Some(step)) => {
+                    survey.ruled_out = survey
+                        .ruled_out
+                        .or_else(|| self.barrier(&step))
+                        .or_else(|| self.drifted(change, &step));
+                    survey.moves.push(step);
+                }
+                Err(hindrance) => survey.hindrances.push(hindrance),
+            }
+        }
+        survey
+    }
+
+    /// The move that brings one target to where it is wanted; none if it is there.
+    fn survey_target(&self, target: &TargetName, wanted: Traffic) -> Result<Option<SetTraffic>, Reason> {
+        match self.situation.live.get(target) {
+            None | Some(Sighting::Missing) => Err(Reason::TargetMissing { target: target.clone() }),
+            Some(Sighting::Unseen { why }) => {
+                Err(Reason::TargetUnseen { target: target.clone(), why: why.clone() })
+            }
+            Some(Sighting::Alias(live)) => Ok((live.traffic != wanted).then(|| SetTraffic {
+                target: target.clone(),
+                function: live.function.clone(),
+                alias: live.alias.clone(),
+                traffic: wanted,
+                was: live.traffic,
+                revision: live.revision.clone(),
+            })),
+        }
+    }
+
+    fn barrier(&self, step: &SetTraffic) -> Option<Reason> {
+        let to = step.traffic.primary;
+        let crossed =
+            |from| Some((from, self.situation.record.registration.barrier_between(&step.target, from, to)?));
+        step.was.versions().find_map(crossed).map(|(from, barrier)| Reason::PastBarrier {
+            target: step.target.clone(),
+            from,
+            to,
+            since: barrier.since_version,
+            migration: barrier.reason.clone(),
+        })
+    }
+
+    /// An alarm is about the release only while its candidate takes traffic. A person may mean what they see.
+    fn drifted(&self, change: &Change, step: &SetTraffic) -> Option<Reason> {
+        let ours = step.was.share_of(change.candidate) != Weight::NONE;
+        (self.is_automatic() && !ours).then(|| Reason::AliasDrifted {
+            target: change.target.clone(),
+            serving: step.was,
+            stable: change.stable,
+            candidate: change.candidate,
+        })
+    }
+
+    /// Whether so many releases were put back of late that one more would be a loop.
+    fn looping(&self) -> Option<Reason> {
+        let policy = &self.situation.record.registration.rollback;
+        let window = SignedDuration::from_mins(i64::from(policy.rollbacks_window_minutes));
+        let recent = |rollback: &&PastRollback| {
+            rollback.automatic && self.moment.now.duration_since(rollback.at) <= window
+        };
+        let generations: std::collections::BTreeSet<_> = self
+            .situation
+            .record
+            .rollbacks
+            .iter()
+            .filter(recent)
+            .map(|rollback| rollback.generation)
+            .collect();
+        let count = u32::try_from(generations.len()).unwrap_or(u32::MAX);
+        (self.is_automatic() && count >= policy.rollbacks_max).then_some(Reason::TooManyRollbacks {
+            count,
+            max: policy.rollbacks_max,
+            window_minutes: policy.rollbacks_window_minutes,
+        })
+    }
+
+    /// A person asks and nothing is being released: back to what is known to be good, or to what they name.
+    fn put_back_unreleased(&self, command: &RollbackCommand, reason: Reason) -> Decision {
+        let record = &self.situation.record;
+        if let Some(unfinished) = record.release.as_ref().and_then(|release| self.unfinished_report(release))
+        {
+            return unfinished;
+        }
+        let mut moves = Vec::new();
+        let mut serving = None;
+        for target in &record.registration.targets {
+            let known_good =
+                record.known_good.iter().find(|good| good.target == target.name).map(|good| good.version);
+            let Some(version) = command.to.or(known_good) else {
+                return stand_down(Reason::NothingKnownGood { target: target.name.clone() });
+            };
+            match self.survey_target(&target.name, Traffic::all_on(version)) {
+                Ok(Some(step)) => moves.push(step),
+                Ok(None) => serving = Some(target.name.clone()),
+                Err(hindrance) => return self.stuck(moves, hindrance),
+            }
+        }
+        match (moves.is_empty(), serving) {
+            (true, Some(target)) => match self.serving(&target) {
+                Some(traffic) => stand_down(Reason::AlreadyServing { target, traffic }),
+                None => stand_down(Reason::TargetMissing { target }),
+            },
+            (_, _) => match moves.iter().find_map(|step| self.barrier(step)) {
+                Some(barrier) => stand_down(barrier),
+                None => self.restore_unreleased(moves, reason),
+            },
+        }
+    }
+
+    fn serving(&self, target: &TargetName) -> Option<Traffic> {
+        match self.situation.live.get(target) {
+            Some(Sighting::Alias(live)) => Some(live.traffic),
+            Some(Sighting::Missing | Sighting::Unseen { .. }) | None => None,
+        }
+    }
+
+    fn is_automatic(&self) -> bool {
+        match self.signal {
+            Signal::Alarm(_) => true,
+            Signal::Operator(_) => false,
+        }
+    }
+}
+
+fn stand_down(reason: Reason) -> Decision {
+    Decision { course: Course::StandDown, reason, steps: Vec::new(), metrics: Vec::new() }
+}

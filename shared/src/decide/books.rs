@@ -1,0 +1,282 @@
+//! What belongs to a decision besides the call that moves traffic: reading back, the ledger, the notice, the evidence.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Case, Course, Decision, stand_down};
+use crate::evidence::Evidence;
+use crate::metrics::Metric;
+use crate::names::{FunctionVersion, Generation, ServiceName};
+use crate::notice::{Notice, Severity};
+use crate::plan::{LedgerWrite, SetTraffic, Step, Steps};
+use crate::reason::Reason;
+use crate::release::{Change, Event, PastRollback, Phase, Release, Report};
+use crate::signal::{AlarmChange, Signal};
+use crate::situation::{Heard, heard_key};
+
+/// Evidence is kept for the review and for those who audit later.
+const EVIDENCE_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// A repeated alarm action comes within Lambda's six hours of retries; a day is ample.
+const HEARD_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+impl Case<'_> {
+    /// Traffic back, read back, books closed, people told, and noted that they were: each after the one before, because
+    /// each is only true once the one before is.
+    pub(super) fn restore(
+        &self,
+        course: Course,
+        moves: Vec<SetTraffic>,
+        release: &Release,
+        to: Option<FunctionVersion>,
+        reason: Reason,
+    ) -> Decision {
+        let Ok(closed) = release.after(Event::TrafficRestored, self.moment.now, reason.to_string()) else {
+            // Not reached: `put_back` is asked only for releases that can still be put back.
+            return stand_down(Reason::AlreadyRolledBack {
+                generation: release.generation,
+                at: self.moment.now,
+            });
+        };
+        let taken_back = release.changes.iter().filter(|change| to != Some(change.candidate));
+        let rollbacks =
+            taken_back.map(|change| self.past_rollback(release.generation, change, &reason)).collect();
+        let evidence = self.evidence("rollback", Some(release.generation), &reason, &moves);
+        let mut steps = traffic_rows(&moves);
+        steps.extend(self.close(closed, |write| LedgerWrite {
+            rollbacks,
+            rollbacks_until: self.quarantined_until(),
+            evidence: Some(evidence),
+            ..write
+        }));
+        Decision { course, reason, steps, metrics: self.rollback_metrics() }
+    }
+
+    pub(super) fn restore_unreleased(&self, moves: Vec<SetTraffic>, reason: Reason) -> Decision {
+        let service = self.situation.record.registration.service.clone();
+        let mut steps = traffic_rows(&moves);
+        let evidence = self.evidence("rollback", None, &reason, &moves);
+        let notice = Notice {
+            severity: Severity::Warning,
+            title: format!("{service} was put back outside a release"),
+            description: reason.to_string(),
+            next_steps: next_steps(&service),
+            thread: service.to_string(),
+            service: service.clone(),
+        };
+        let write = LedgerWrite { evidence: Some(evidence), ..LedgerWrite::nothing(service) };
+        steps.push(vec![Step::Write(Box::new(write)), Step::Tell(Box::new(notice))]);
+        Decision { course: Course::Restore, reason, steps, metrics: self.rollback_metrics() }
+    }
+
+    /// Traffic stays where it is, the release is held, and a person is paged once per release.
+    pub(super) fn hold(&self, release: &Release, reason: Reason) -> Decision {
+        let Ok(held) = release.after(Event::HeldBack, self.moment.now, reason.to_string()) else {
+            return match (self.unfinished_report(release), self.signal) {
+                (Some(unfinished), _) => unfinished,
+                (None, Signal::Alarm(alarm)) => self.hear(alarm, reason, Severity::Page),
+                (None, Signal::Operator(_)) => Decision { course: Course::Hold, ..stand_down(reason) },
+            };
+        };
+        let evidence = self.evidence("hold", Some(release.generation), &reason, &[]);
+        let steps = self.close(held, |write| LedgerWrite { evidence: Some(evidence), ..write });
+        Decision { course: Course::Hold, reason, steps, metrics: Vec::new() }
+    }
+
+    /// What can still be put back is; then the loudest outcome. The page does not wait for the ledger.
+    pub(super) fn stuck(&self, moves: Vec<SetTraffic>, reason: Reason) -> Decision {
+        let record = &self.situation.record;
+        let service = record.registration.service.clone();
+        let release = record.release.as_ref();
+        let generation = release.map(|release| release.generation);
+        let failed =
+            release.and_then(|it| it.after(Event::RestoreFailed, self.moment.now, reason.to_string()).ok());
+        let page = Notice {
+            severity: Severity::Page,
+            title: format!("{service} could NOT be put back"),
+            description: format!("{}{reason}", describe_release(release)),
+            next_steps: vec![
+                format!("ripcord status {service}"),
+                format!("ripcord rollback {service} --reason \"...\", once the cause is mended"),
+            ],
+            thread: thread(&service, generation),
+            service: service.clone(),
+        };
+        let evidence = self.evidence("failure", generation, &reason, &moves);
+        let write =
+            LedgerWrite { release: failed, evidence: Some(evidence), ..LedgerWrite::nothing(service) };
+        let mut steps = traffic_rows(&moves);
+        steps.push(vec![Step::Tell(Box::new(page)), Step::Write(Box::new(write))]);
+        let metrics = vec![Metric::RollbackFailedCount, Metric::FailedDeployments];
+        Decision { course: Course::Stuck, reason, steps, metrics }
+    }
+
+    /// An answer without a rollback, told once per transition of the alarm.
+    pub(super) fn hear(&self, alarm: &AlarmChange, reason: Reason, severity: Severity) -> Decision {
+        let record = &self.situation.record;
+        let service = record.registration.service.clone();
+        let key = heard_key(&alarm.alarm, alarm.changed_at);
+        match record.heard.iter().find(|heard| heard.key == key).map(|heard| heard.report) {
+            Some(Report::Leased { until }) if until <= self.moment.now => {}
+            Some(Report::Leased { .. } | Report::Sent { .. } | Report::NotDue) => {
+                return stand_down(Reason::AlreadyHeard { key });
+            }
+            None => {}
+        }
+        let notice = Notice {
+            severity,
+            title: format!("{service}: {} fired, traffic was left alone", alarm.alarm.name()),
+            description: reason.to_string(),
+            next_steps: next_steps(&service),
+            thread: thread(&service, record.release.as_ref().map(|release| release.generation)),
+            service: service.clone(),
+        };
+        let note = |report| Step::Hear {
+            service: service.clone(),
+            heard: Heard { key: key.clone(), report },
+            now: self.moment.now,
+            until: plus(self.moment.now, HEARD_KEPT),
+        };
+        let steps = vec![
+            vec![note(Report::Leased { until: self.moment.lease_until })],
+            vec![Step::Tell(Box::new(notice))],
+            vec![note(Report::Sent { at: self.moment.now })],
+        ];
+        let course = if severity == Severity::Page { Course::Hold } else { Course::StandDown };
+        Decision { course, reason, steps, metrics: Vec::new() }
+    }
+
+    /// An invocation that put traffic back and died before it had told people leaves a lease; after it, whoever comes tells.
+    pub(super) fn unfinished_report(&self, release: &Release) -> Option<Decision> {
+        let Report::Leased { until } = release.report else { return None };
+        let generation = release.generation;
+        if self.moment.now < until {
+            return Some(stand_down(Reason::ReportedByAnother { generation, until }));
+        }
+        let because = release.ended_because.clone().unwrap_or_default();
+        let taken_over = Release { seq: release.seq + 1, ..release.clone() };
+        let steps = self.close(taken_over, |write| write);
+        let metrics = if release.phase == Phase::RolledBack { self.rollback_metrics() } else { Vec::new() };
+        Some(Decision {
+            course: Course::Settle,
+            reason: Reason::ReportUnfinished { generation, because },
+            steps,
+            metrics,
+        })
+    }
+
+    /// Writes the ended release with a lease on telling people, tells them, and notes that they were told.
+    fn close(&self, ended: Release, complete: impl FnOnce(LedgerWrite) -> LedgerWrite) -> Steps {
+        let ended = Release { report: Report::Leased { until: self.moment.lease_until }, ..ended };
+        let notice = self.notice_of(&ended);
+        let told = ended.reported(Report::Sent { at: self.moment.now });
+        vec![
+            vec![Step::Write(Box::new(complete(LedgerWrite::of(ended))))],
+            vec![Step::Tell(Box::new(notice))],
+            vec![Step::Write(Box::new(LedgerWrite::of(told)))],
+        ]
+    }
+
+    fn notice_of(&self, release: &Release) -> Notice {
+        let service = &release.service;
+        let generation = release.generation;
+        let because = release.ended_because.clone().unwrap_or_default();
+        let (severity, title, next_steps) = match release.phase {
+            Phase::RolledBack => {
+                let title = format!("{service} was rolled back (release {generation})");
+                (Severity::Warning, title, next_steps(service))
+            }
+            Phase::Held | Phase::RollbackFailed | Phase::Shifting | Phase::Complete => (
+                Severity::Page,
+                format!("{service} is held: traffic was left where it is (release {generation})"),
+                vec![
+                    format!("ripcord status {service}"),
+                    format!("ripcord rollback {service} --reason \"...\", if going back is right after all"),
+                    format!("ripcord weights {service} WEIGHTS --override \"...\", to go forward with a fix"),
+                ],
+            ),
+        };
+        Notice {
+            severity,
+            service: service.clone(),
+            title,
+            description: format!("{}{because}", describe_release(Some(release))),
+            next_steps,
+            thread: thread(service, Some(generation)),
+        }
+    }
+
+    fn past_rollback(&self, generation: Generation, change: &Change, reason: &Reason) -> PastRollback {
+        PastRollback {
+            generation,
+            target: change.target.clone(),
+            version: change.candidate,
+            artefact: change.artefact.clone(),
+            at: self.moment.now,
+            automatic: self.is_automatic(),
+            reason: reason.to_string(),
+        }
+    }
+
+    fn quarantined_until(&self) -> Timestamp {
+        let policy = &self.situation.record.registration.rollback;
+        let quarantine = SignedDuration::from_hours(i64::from(policy.quarantine_hours));
+        // A rollback counts against the limit even where nothing is quarantined.
+        let counted = SignedDuration::from_mins(i64::from(policy.rollbacks_window_minutes));
+        plus(self.moment.now, quarantine.max(counted))
+    }
+
+    fn rollback_metrics(&self) -> Vec<Metric> {
+        let by = if self.is_automatic() { Metric::AutoRollbackCount } else { Metric::ManualRollbackCount };
+        vec![Metric::RollbackCount, by, Metric::FailedDeployments, Metric::CanaryTrafficPercentage(0.0)]
+    }
+
+    fn evidence(
+        &self,
+        kind: &str,
+        generation: Option<Generation>,
+        reason: &Reason,
+        moves: &[SetTraffic],
+    ) -> Evidence {
+        Evidence {
+            generation,
+            kind: kind.to_owned(),
+            signal: self.signal.clone(),
+            decided_at: self.moment.now,
+            situation: self.situation.clone(),
+            reason: reason.to_string(),
+            steps: moves.iter().map(|step| Step::SetTraffic(step.clone()).to_string()).collect(),
+            keep_until: plus(self.moment.now, EVIDENCE_KEPT),
+        }
+    }
+}
+
+/// The calls that move traffic, all together, and then reading back what they did.
+fn traffic_rows(moves: &[SetTraffic]) -> Steps {
+    if moves.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        moves.iter().cloned().map(Step::SetTraffic).collect(),
+        moves.iter().map(SetTraffic::confirm).collect(),
+    ]
+}
+
+fn describe_release(release: Option<&Release>) -> String {
+    let changes = release.into_iter().flat_map(|release| &release.changes);
+    changes
+        .map(|Change { target, stable, candidate, weight, .. }| {
+            format!("Target {target}: stable version {stable}, candidate {candidate} (last confirmed at {weight}). ")
+        })
+        .collect()
+}
+
+fn next_steps(service: &ServiceName) -> Vec<String> {
+    vec![format!("ripcord status {service}")]
+}
+
+pub(crate) fn thread(service: &ServiceName, generation: Option<Generation>) -> String {
+    generation.map_or_else(|| service.to_string(), |generation| format!("{service}#{generation}"))
+}
+
+fn plus(now: Timestamp, duration: SignedDuration) -> Timestamp {
+    now.saturating_add(duration).unwrap_or(now)
+}

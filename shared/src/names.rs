@@ -1,0 +1,296 @@
+//! Names and numbers with one meaning each. A value that AWS or the ledger would refuse cannot be constructed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a valid name, version or weight.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {value:?} is not valid: it must be {rule}")]
+pub struct InvalidName {
+    /// What the value was meant to be.
+    pub what: &'static str,
+    /// The value as it was given.
+    pub value: String,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $rule:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as AWS writes it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+
+            fn try_from(value: String) -> Result<Self, InvalidName> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&value) { Ok(Self(value)) } else { Err(InvalidName { what: $what, value, rule: $rule }) }
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = InvalidName;
+
+            fn from_str(value: &str) -> Result<Self, InvalidName> {
+                Self::try_from(value.to_owned())
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn is_plain(text: &str, length_max: usize, extra: &[char]) -> bool {
+    !text.is_empty()
+        && text.len() <= length_max
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(&c))
+}
+
+name!(
+    /// What a team releases as one unit.
+    ServiceName, "the service name", "1 to 64 letters, digits, '-', '_' or '.'", |text| is_plain(text, 64, &['-', '_', '.'])
+);
+name!(
+    /// One place where a service's traffic shifts; unique within the service.
+    TargetName, "the target name", "1 to 64 letters, digits, '-', '_' or '.'", |text| is_plain(text, 64, &['-', '_', '.'])
+);
+name!(
+    /// A Lambda function's name. A function in another account is reached through its target's role, not by its ARN.
+    FunctionName, "the function name", "1 to 64 letters, digits, '-' or '_'", |text| is_plain(text, 64, &['-', '_'])
+);
+name!(
+    /// A Lambda alias. Lambda refuses names that are only digits, because those are versions.
+    AliasName,
+    "the alias name",
+    "1 to 128 letters, digits, '-' or '_', and not only digits",
+    |text| is_plain(text, 128, &['-', '_']) && !text.chars().all(|c| c.is_ascii_digit())
+);
+name!(
+    /// The token that makes an alias's update a compare-and-swap.
+    RevisionId, "the revision id", "1 to 128 visible characters", |text| {
+        !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic())
+    }
+);
+name!(
+    /// The ARN of a CloudWatch alarm, metric or composite.
+    AlarmArn, "the alarm", "an ARN like arn:aws:cloudwatch:REGION:ACCOUNT:alarm:NAME", |text| {
+        let mut parts = text.splitn(7, ':');
+        parts.next() == Some("arn")
+            && parts.next().is_some_and(|partition| partition.starts_with("aws"))
+            && parts.next() == Some("cloudwatch")
+            && parts.next().is_some_and(|region| !region.is_empty())
+            && parts.next().is_some_and(|account| account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()))
+            && parts.next() == Some("alarm")
+            && parts.next().is_some_and(|name| !name.is_empty() && name.len() <= 255)
+    }
+);
+
+impl AlarmArn {
+    /// The alarm's name, which people know it by.
+    pub fn name(&self) -> &str {
+        self.0.splitn(7, ':').nth(6).unwrap_or(&self.0)
+    }
+}
+
+/// A published version of a Lambda function; never `$LATEST`, which changes under its users' feet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
+pub struct FunctionVersion(u64);
+
+impl FunctionVersion {
+    /// The version with this number, which Lambda counts from 1.
+    pub fn new(number: u64) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+}
+
+impl std::str::FromStr for FunctionVersion {
+    type Err = InvalidName;
+
+    fn from_str(value: &str) -> Result<Self, InvalidName> {
+        let canonical = value.parse::<u64>().ok().filter(|number| number.to_string() == value);
+        canonical.and_then(Self::new).ok_or_else(|| InvalidName {
+            what: "the version",
+            value: value.to_owned(),
+            rule: "the number of a published version (not $LATEST, not an alias)",
+        })
+    }
+}
+
+impl TryFrom<String> for FunctionVersion {
+    type Error = InvalidName;
+
+    fn try_from(value: String) -> Result<Self, InvalidName> {
+        value.parse()
+    }
+}
+
+impl From<FunctionVersion> for String {
+    fn from(version: FunctionVersion) -> String {
+        version.to_string()
+    }
+}
+
+impl fmt::Display for FunctionVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Which attempt to release a service this is. It only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The generation that follows.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A share of traffic between 0 and 1, kept in millionths so that weights can be compared exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "f64"))]
+pub struct Weight(u32);
+
+impl Weight {
+    /// No traffic.
+    pub const NONE: Self = Self(0);
+    /// All traffic.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// The weight for a share between 0 and 1.
+    pub fn from_share(share: f64) -> Result<Self, InvalidName> {
+        if (0.0..=1.0).contains(&share) {
+            // Exact for every share that a person writes: within 0..=1 the product fits a u32.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0..=1,000,000 by the check above"
+            )]
+            Ok(Self((share * 1e6).round() as u32))
+        } else {
+            Err(InvalidName {
+                what: "the weight",
+                value: share.to_string(),
+                rule: "a share of traffic from 0 to 1",
+            })
+        }
+    }
+
+    /// The share between 0 and 1 that Lambda takes.
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    /// What is left for the other version.
+    pub fn rest(self) -> Self {
+        Self(1_000_000 - self.0)
+    }
+}
+
+impl TryFrom<f64> for Weight {
+    type Error = InvalidName;
+
+    fn try_from(share: f64) -> Result<Self, InvalidName> {
+        Self::from_share(share)
+    }
+}
+
+impl From<Weight> for f64 {
+    fn from(weight: Weight) -> f64 {
+        weight.share()
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.0) / 1e4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: std::str::FromStr<Err = InvalidName>>(text: &str, valid: bool) {
+        assert_eq!(text.parse::<T>().is_ok(), valid, "{text:?}");
+    }
+
+    #[test]
+    fn names_are_refused_one_past_their_limit() {
+        check::<ServiceName>(&"s".repeat(64), true);
+        check::<ServiceName>(&"s".repeat(65), false);
+        check::<ServiceName>("", false);
+        check::<ServiceName>("pay#ments", false);
+        check::<AliasName>("live", true);
+        check::<AliasName>("12", false);
+        check::<FunctionName>("check out", false);
+    }
+
+    #[test]
+    fn a_version_is_a_published_number() {
+        check::<FunctionVersion>("1", true);
+        for refused in ["$LATEST", "0", "01", "-1", "+1", "1.0", "live", "", "99999999999999999999"] {
+            check::<FunctionVersion>(refused, false);
+        }
+    }
+
+    #[test]
+    fn an_alarm_is_named_by_the_end_of_its_arn() {
+        let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:team: checkout";
+        assert_eq!(arn.parse::<AlarmArn>().map(|arn| arn.name().to_owned()), Ok("team: checkout".to_owned()));
+        check::<AlarmArn>("arn:aws-cn:cloudwatch:cn-north-1:123456789012:alarm:a", true);
+        check::<AlarmArn>("arn:aws:sns:eu-west-1:123456789012:alarm:a", false);
+        check::<AlarmArn>("arn:aws:cloudwatch:eu-west-1:12345678901:alarm:a", false);
+        check::<AlarmArn>("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:", false);
+        check::<AlarmArn>("checkout-error-rate", false);
+    }
+
+    #[test]
+    fn a_weight_lies_between_nothing_and_everything() {
+        assert_eq!(Weight::from_share(0.0), Ok(Weight::NONE));
+        assert_eq!(Weight::from_share(1.0), Ok(Weight::ALL));
+        for refused in [-0.000_001, 1.000_001, f64::NAN, f64::INFINITY] {
+            assert!(Weight::from_share(refused).is_err(), "{refused}");
+        }
+        let tenth = Weight::from_share(0.1).expect("a tenth is a share");
+        assert_eq!(
+            (tenth.to_string(), tenth.share(), tenth.rest().to_string()),
+            ("10%".into(), 0.1, "90%".into())
+        );
+        assert_eq!(Weight::from_share(0.125).map(|weight| weight.to_string()), Ok("12.5%".into()));
+    }
+}

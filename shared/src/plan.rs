@@ -1,0 +1,198 @@
+//! The steps of a rollback or a shift. A plan is complete: it names versions, revisions and whole records, and
+//! execution chooses nothing.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Evidence;
+use crate::names::{AliasName, FunctionName, FunctionVersion, RevisionId, ServiceName, TargetName};
+use crate::notice::Notice;
+use crate::release::{KnownGood, PastRollback, Release, Report};
+use crate::situation::Heard;
+use crate::traffic::Traffic;
+
+/// One AWS call, with its precondition; the outcome can be recognised by reading the world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Set an alias's traffic, if the alias is still the one that was seen.
+    SetTraffic(SetTraffic),
+    /// Read the alias again: does it serve what it should?
+    Confirm {
+        /// The function.
+        function: FunctionName,
+        /// The alias.
+        alias: AliasName,
+        /// What it should serve.
+        traffic: Traffic,
+    },
+    /// Point a second alias at a version, so that nothing that cleans up versions can delete it.
+    Pin {
+        /// The function.
+        function: FunctionName,
+        /// The second alias.
+        alias: AliasName,
+        /// The version to protect.
+        version: FunctionVersion,
+        /// The second alias as seen, unless there is none yet.
+        replaces: Option<RevisionId>,
+    },
+    /// Write the release and what belongs to it, in one transaction, if nobody has written since it was read.
+    Write(Box<LedgerWrite>),
+    /// Remember that a signal was answered without a rollback, if nobody has.
+    Hear {
+        /// The service.
+        service: ServiceName,
+        /// What was heard, and whether people have been told.
+        heard: Heard,
+        /// A lease that ended before then may be taken over.
+        now: Timestamp,
+        /// When the ledger may forget it.
+        until: Timestamp,
+    },
+    /// Tell people.
+    Tell(Box<Notice>),
+}
+
+/// A change of an alias's traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTraffic {
+    /// The target that the alias is.
+    pub target: TargetName,
+    /// The function.
+    pub function: FunctionName,
+    /// The alias.
+    pub alias: AliasName,
+    /// What it is to serve.
+    pub traffic: Traffic,
+    /// What it served when it was seen.
+    pub was: Traffic,
+    /// The alias as it was seen: Lambda refuses the call if it has changed since.
+    pub revision: RevisionId,
+}
+
+/// A transaction on the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LedgerWrite {
+    /// The service.
+    pub service: ServiceName,
+    /// The release as it will be, unless it stays untouched.
+    pub release: Option<Release>,
+    /// The rollbacks that took place.
+    pub rollbacks: Vec<PastRollback>,
+    /// When the ledger may forget those.
+    pub rollbacks_until: Timestamp,
+    /// Versions that became last known good.
+    pub known_good: Vec<KnownGood>,
+    /// What is to be remembered for the review.
+    pub evidence: Option<Evidence>,
+}
+
+impl LedgerWrite {
+    /// A write that changes nothing yet.
+    pub fn nothing(service: ServiceName) -> Self {
+        Self {
+            service,
+            release: None,
+            rollbacks: Vec::new(),
+            rollbacks_until: Timestamp::UNIX_EPOCH,
+            known_good: Vec::new(),
+            evidence: None,
+        }
+    }
+
+    /// A write of the release alone.
+    pub fn of(release: Release) -> Self {
+        Self { release: Some(release.clone()), ..Self::nothing(release.service) }
+    }
+}
+
+impl SetTraffic {
+    /// The step that reads back what this one did.
+    pub fn confirm(&self) -> Step {
+        Step::Confirm { function: self.function.clone(), alias: self.alias.clone(), traffic: self.traffic }
+    }
+}
+
+/// The order in which a plan's steps are taken: each row after the one before, the steps within a row together.
+pub type Steps = Vec<Vec<Step>>;
+
+impl Step {
+    /// Whether the step moves traffic.
+    pub fn moves_traffic(&self) -> bool {
+        match self {
+            Self::SetTraffic(_) => true,
+            Self::Confirm { .. } | Self::Pin { .. } | Self::Write(_) | Self::Hear { .. } | Self::Tell(_) => {
+                false
+            }
+        }
+    }
+
+    /// The AWS calls that the step may issue, as IAM names them.
+    pub fn iam_actions(&self) -> &'static [&'static str] {
+        match self {
+            Self::SetTraffic(_) => &["lambda:UpdateAlias"],
+            Self::Confirm { .. } => &["lambda:GetAlias"],
+            Self::Pin { replaces: None, .. } => &["lambda:CreateAlias"],
+            Self::Pin { replaces: Some(_), .. } => &["lambda:UpdateAlias"],
+            // A transaction is authorised by the actions inside it.
+            Self::Write(_) | Self::Hear { .. } => &["dynamodb:PutItem"],
+            Self::Tell(_) => &["sns:Publish"],
+        }
+    }
+}
+
+/// What a person reads in `ripcord plan`: the call, what it needs, and what it does.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetTraffic(SetTraffic { function, alias, traffic, was, revision, .. }) => write!(
+                f,
+                "lambda:UpdateAlias {function}:{alias} to {traffic} (was {was}), if its revision is still {revision}"
+            ),
+            Self::Confirm { function, alias, traffic } => {
+                write!(f, "lambda:GetAlias {function}:{alias}, which must now serve {traffic}")
+            }
+            Self::Pin { function, alias, version, replaces: None } => {
+                write!(f, "lambda:CreateAlias {function}:{alias} on {version}, if there is none")
+            }
+            Self::Pin { function, alias, version, replaces: Some(revision) } => {
+                write!(
+                    f,
+                    "lambda:UpdateAlias {function}:{alias} to {version}, if its revision is still {revision}"
+                )
+            }
+            Self::Write(write) => {
+                write!(f, "dynamodb:TransactWriteItems {}", write.service)?;
+                if let Some(release) = &write.release {
+                    let before = release.seq - 1;
+                    write!(f, ": release {} becomes {}", release.generation, release.phase)?;
+                    if before == 0 {
+                        write!(f, ", if nobody has opened it")?;
+                    } else {
+                        write!(f, ", if its record is still at write {before}")?;
+                    }
+                }
+                for rollback in &write.rollbacks {
+                    write!(f, "; version {} of {} is quarantined", rollback.version, rollback.target)?;
+                }
+                for good in &write.known_good {
+                    write!(f, "; version {} of {} is last known good", good.version, good.target)?;
+                }
+                if write.evidence.is_some() {
+                    write!(f, "; evidence is kept")?;
+                }
+                Ok(())
+            }
+            Self::Hear { service, heard: Heard { key, report: Report::Sent { .. } }, .. } => {
+                write!(f, "dynamodb:PutItem {service}: {key} was answered")
+            }
+            Self::Hear { service, heard: Heard { key, .. }, .. } => {
+                write!(f, "dynamodb:PutItem {service}: {key} is being answered, if nobody else does")
+            }
+            Self::Tell(notice) => write!(f, "sns:Publish {} {:?}", notice.severity, notice.title),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Why Ripcord does what it does. A reason holds its numbers; its one [`Display`](std::fmt::Display) is what ledger,
+//! notice, log and command line show.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AlarmArn, FunctionVersion, Generation, TargetName};
+use crate::signal::AlarmState;
+use crate::traffic::Traffic;
+
+/// Why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// An alarm fired while a release moved traffic.
+    AlarmDuringRelease {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// What CloudWatch says of it.
+        why: String,
+        /// The release.
+        generation: Generation,
+        /// From its opening to the alarm.
+        after_opening_s: i64,
+    },
+    /// An alarm fired after a release, inside its window.
+    AlarmAfterRelease {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// What CloudWatch says of it.
+        why: String,
+        /// The release.
+        generation: Generation,
+        /// From its completion to the alarm.
+        after_completion_s: i64,
+        /// For how long after completion an alarm counts.
+        window_hours: u32,
+    },
+    /// A person asked.
+    OperatorAsked {
+        /// Who.
+        by: Option<String>,
+        /// Why.
+        why: Option<String>,
+        /// The version that they named.
+        to: Option<FunctionVersion>,
+    },
+    /// The alarm is not, or no longer, firing.
+    AlarmNotFiring {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// Its state.
+        state: AlarmState,
+    },
+    /// The alarm's actions are suppressed.
+    AlarmSuppressed {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// By what.
+        by: String,
+    },
+    /// An alarm fired and no release is inside its window.
+    AlarmWithoutChange {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// What CloudWatch says of it.
+        why: String,
+        /// The last release, if there was one: its generation, and from its completion to the alarm.
+        last: Option<(Generation, i64)>,
+        /// For how long after completion an alarm counts.
+        window_hours: u32,
+    },
+    /// The signal was raised before the release was opened, so it is not about it.
+    SignalPredatesRelease {
+        /// When it was raised.
+        raised_at: Timestamp,
+        /// The release.
+        generation: Generation,
+        /// When that was opened.
+        opened_at: Timestamp,
+    },
+    /// The release was already rolled back when the signal was raised, or by an earlier delivery of it.
+    AlreadyRolledBack {
+        /// The release.
+        generation: Generation,
+        /// When it was.
+        at: Timestamp,
+    },
+    /// An alarm fired after the release had been rolled back: the rollback did not help, or something else is wrong.
+    AlarmAfterRollback {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// What CloudWatch says of it.
+        why: String,
+        /// The release.
+        generation: Generation,
+        /// From the rollback to the alarm.
+        after_rollback_s: i64,
+        /// What the targets serve now.
+        serving: Vec<(TargetName, Option<Traffic>)>,
+    },
+    /// The signal was already answered without a rollback.
+    AlreadyHeard {
+        /// The transition, by name.
+        key: String,
+    },
+    /// Another invocation is telling people.
+    ReportedByAnother {
+        /// The release.
+        generation: Generation,
+        /// When that invocation ends at the latest.
+        until: Timestamp,
+    },
+    /// An earlier invocation put traffic back and ended before it had told people.
+    ReportUnfinished {
+        /// The release.
+        generation: Generation,
+        /// What it had noted.
+        because: String,
+    },
+    /// The service serves what it would be put back to.
+    AlreadyServing {
+        /// The target.
+        target: TargetName,
+        /// What it serves.
+        traffic: Traffic,
+    },
+    /// Nothing is known to be good, so there is nothing to go back to.
+    NothingKnownGood {
+        /// The target.
+        target: TargetName,
+    },
+    /// A version was named for a service with several targets.
+    VersionAmbiguous {
+        /// The version.
+        version: FunctionVersion,
+        /// How many targets there are.
+        targets: usize,
+    },
+    /// Too many rollbacks in too short a time.
+    TooManyRollbacks {
+        /// How many there were.
+        count: u32,
+        /// How many may be.
+        max: u32,
+        /// In which time.
+        window_minutes: u32,
+    },
+    /// A migration lies between the versions.
+    PastBarrier {
+        /// The target.
+        target: TargetName,
+        /// The version being served.
+        from: FunctionVersion,
+        /// The version to go back to.
+        to: FunctionVersion,
+        /// The first version that needs the migration.
+        since: FunctionVersion,
+        /// What was migrated.
+        migration: String,
+    },
+    /// The alias serves neither the candidate nor the stable version.
+    AliasDrifted {
+        /// The target.
+        target: TargetName,
+        /// What it serves.
+        serving: Traffic,
+        /// The version to go back to.
+        stable: FunctionVersion,
+        /// The version released.
+        candidate: FunctionVersion,
+    },
+    /// The alias or its function is not there.
+    TargetMissing {
+        /// The target.
+        target: TargetName,
+    },
+    /// The alias could not be looked at.
+    TargetUnseen {
+        /// The target.
+        target: TargetName,
+        /// Why not.
+        why: String,
+    },
+    /// The call that puts traffic back failed.
+    CallFailed {
+        /// What failed, with its cause.
+        why: String,
+    },
+}
+
+impl Reason {
+    /// The reason's stable name.
+    pub fn kind(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.get("kind").and_then(|kind| kind.as_str()).unwrap_or("unknown").to_owned()
+    }
+}
+
+/// `3 d 4 h`, `2 h 5 min`, `42 s`: the two largest units.
+pub(crate) fn duration(seconds: i64) -> String {
+    let (s, m, h, d) = (seconds % 60, seconds / 60 % 60, seconds / 3600 % 24, seconds / 86_400);
+    match (d, h, m) {
+        (0, 0, 0) => format!("{s} s"),
+        (0, 0, _) => format!("{m} min {s} s"),
+        (0, _, _) => format!("{h} h {m} min"),
+        _ => format!("{d} d {h} h"),
+    }
+}
+
+/// Whole seconds from one time to another.
+pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
+    SignedDuration::as_secs(&to.duration_since(from))
+}
+
+struct Because<'why>(&'why str);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlarmDuringRelease { alarm, why, generation, after_opening_s } => write!(
+                f,
+                "alarm {} fired {} after release {generation} was opened{}",
+                alarm.name(),
+                duration(*after_opening_s),
+                Because(why)
+            ),
+            Self::AlarmAfterRelease { alarm, why, generation, after_completion_s, window_hours } => write!(
+                f,
+                "alarm {} fired {} after release {generation} completed, inside its window of {window_hours} h{}",
+                alarm.name(),
+                duration(*after_completion_s),
+                Because(why)
+            ),
+            Self::OperatorAsked { by, why, to } => {
+                write!(f, "{} asked for a rollback", by.as_deref().unwrap_or("an operator"))?;
+                if let Some(to) = to {
+                    write!(f, " to version {to}")?;
+                }
+                write!(f, "{}", Because(why.as_deref().unwrap_or_default()))
+            }
+            Self::AlarmNotFiring { alarm, state } => {
+                let state = match state {
+                    AlarmState::Ok => "OK",
+                    AlarmState::Alarm => "ALARM",
+                    AlarmState::InsufficientData => "INSUFFICIENT_DATA",
+                };
+                write!(f, "alarm {} went to {state}: only ALARM pulls the cord", alarm.name())
+            }
+            Self::AlarmSuppressed { alarm, by } => {
+                write!(f, "alarm {} fired while its actions were suppressed by {by}", alarm.name())
+            }
+            Self::AlarmWithoutChange { alarm, why, last, window_hours } => {
+                write!(f, "alarm {} fired without a change: ", alarm.name())?;
+                match last {
+                    None => write!(f, "nothing was ever released")?,
+                    Some((generation, ago_s)) => write!(
+                        f,
+                        "release {generation} completed {} before, outside its window of {window_hours} h",
+                        duration(*ago_s)
+                    )?,
+                }
+                write!(f, "{}", Because(why))
+            }
+            Self::SignalPredatesRelease { raised_at, generation, opened_at } => write!(
+                f,
+                "the signal of {raised_at} is {} older than release {generation}, opened at {opened_at}",
+                duration(seconds_between(*raised_at, *opened_at))
+            ),
+            Self::AlreadyRolledBack { generation, at } => {
+                write!(f, "release {generation} was already rolled back at {at}")
+            }
+            Self::AlarmAfterRollback { alarm, why, generation, after_rollback_s, serving } => {
+                write!(
+                    f,
+                    "alarm {} fired {} after release {generation} had been rolled back",
+                    alarm.name(),
+                    duration(*after_rollback_s)
+                )?;
+                for (target, traffic) in serving {
+                    match traffic {
+                        Some(traffic) => write!(f, "; {target} serves {traffic}")?,
+                        None => write!(f, "; {target} could not be seen")?,
+                    }
+                }
+                write!(f, "{}", Because(why))
+            }
+            Self::AlreadyHeard { key } => write!(f, "{key} was already answered"),
+            Self::ReportedByAnother { generation, until } => {
+                write!(
+                    f,
+                    "release {generation} is rolled back, and is being reported by another invocation until {until}"
+                )
+            }
+            Self::ReportUnfinished { generation, because } => {
+                write!(f, "release {generation} had ended and nobody had been told yet: {because}")
+            }
+            Self::AlreadyServing { target, traffic } => write!(f, "{target} already serves {traffic}"),
+            Self::NothingKnownGood { target } => {
+                write!(f, "no version of {target} is known to be good: name one with --to")
+            }
+            Self::VersionAmbiguous { version, targets } => {
+                write!(
+                    f,
+                    "version {version} was named, but the service has {targets} targets, each with its own versions"
+                )
+            }
+            Self::TooManyRollbacks { count, max, window_minutes } => {
+                write!(
+                    f,
+                    "{count} rollbacks in {window_minutes} minutes >= limit {max}: holding instead of looping"
+                )
+            }
+            Self::PastBarrier { target, from, to, since, migration } => write!(
+                f,
+                "{target} cannot go back from version {from} to {to}: version {since} came with a migration ({migration})"
+            ),
+            Self::AliasDrifted { target, serving, stable, candidate } => write!(
+                f,
+                "{target} serves {serving}, and the release was {stable} to {candidate}: somebody else moved it"
+            ),
+            Self::TargetMissing { target } => write!(f, "the alias of {target} does not exist"),
+            Self::TargetUnseen { target, why } => write!(f, "{target} could not be observed: {why}"),
+            Self::CallFailed { why } => write!(f, "{why}"),
+        }
+    }
+}

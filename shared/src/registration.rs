@@ -1,0 +1,185 @@
+//! The registration document: what a team tells Ripcord about a service. Its JSON Schema is generated from these types.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, ServiceName, TargetName, Weight};
+
+mod rules;
+
+pub use rules::Violation;
+
+/// A service as its team registers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Where the schema of this document lies, for editors.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The service's name, unique in the suite.
+    pub service: ServiceName,
+    /// Where its traffic shifts.
+    pub targets: Vec<Target>,
+    /// The alarms that pull the cord.
+    pub guards: Vec<Guard>,
+    /// How a release progresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
+    /// When and how often traffic is put back.
+    #[serde(default)]
+    pub rollback: RollbackPolicy,
+    /// Points past which there is no way back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub barriers: Vec<Barrier>,
+}
+
+/// One place where traffic shifts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its name, unique within the service.
+    pub name: TargetName,
+    /// What it is. More kinds will join.
+    pub kind: TargetKind,
+    /// The function behind the alias.
+    pub function: FunctionName,
+    /// The alias that takes the traffic.
+    pub alias: AliasName,
+}
+
+/// The kinds of target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// The alias of a Lambda function.
+    LambdaAlias,
+}
+
+/// An alarm that guards the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// The alarm's ARN, or its name in the account and region of the suite.
+    pub alarm: String,
+}
+
+/// A step of a release: how much traffic, for how long, within which limits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// The candidate's share of traffic, above 0 and up to 1.
+    pub weight: Weight,
+    /// How long the stage is watched.
+    pub bake_minutes: u32,
+    /// What it must keep to.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Limits that a stage must keep to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The largest share of requests that may fail, between 0 and 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_rate_max: Option<f64>,
+    /// The largest latency that a request may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms_max: Option<u32>,
+}
+
+/// When and how often traffic is put back without a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RollbackPolicy {
+    /// For how long after its completion an alarm still puts a release back.
+    pub window_hours: u32,
+    /// After this many automatic rollbacks within `rollbacks_window_minutes` Ripcord holds and pages.
+    pub rollbacks_max: u32,
+    /// The window in which rollbacks are counted.
+    pub rollbacks_window_minutes: u32,
+    /// For how long a rolled-back version, or the same code under another number, is refused.
+    pub quarantine_hours: u32,
+}
+
+impl Default for RollbackPolicy {
+    fn default() -> Self {
+        Self { window_hours: 24, rollbacks_max: 3, rollbacks_window_minutes: 60, quarantine_hours: 168 }
+    }
+}
+
+/// From this version on a target cannot go back below it, because a migration came with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Barrier {
+    /// The target whose versions are meant.
+    pub target: TargetName,
+    /// The first version that needs the migration.
+    pub since_version: FunctionVersion,
+    /// What was migrated.
+    pub reason: String,
+}
+
+/// The account and region that names in a document are resolved in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The AWS partition, such as `aws`.
+    pub partition: String,
+    /// The region.
+    pub region: String,
+    /// The account's number.
+    pub account: String,
+}
+
+impl Guard {
+    /// The alarm's ARN, completed from a bare name.
+    pub fn arn(&self, home: &Home) -> Result<AlarmArn, crate::names::InvalidName> {
+        if self.alarm.starts_with("arn:") {
+            self.alarm.parse()
+        } else {
+            format!("arn:{}:cloudwatch:{}:{}:alarm:{}", home.partition, home.region, home.account, self.alarm)
+                .parse()
+        }
+    }
+}
+
+impl Registration {
+    /// Reads and checks a document.
+    pub fn parse(document: &str) -> Result<Self, Vec<Violation>> {
+        let json = &mut serde_json::Deserializer::from_str(document);
+        let registration: Self =
+            serde_path_to_error::deserialize(json).map_err(|error| vec![Violation::from_json(&error)])?;
+        let violations = registration.violations();
+        if violations.is_empty() { Ok(registration) } else { Err(violations) }
+    }
+
+    /// The target of this name.
+    pub fn target(&self, name: &TargetName) -> Option<&Target> {
+        self.targets.iter().find(|target| target.name == *name)
+    }
+
+    /// The barrier that going from `from` to `to` would cross.
+    pub fn barrier_between(
+        &self,
+        target: &TargetName,
+        from: FunctionVersion,
+        to: FunctionVersion,
+    ) -> Option<&Barrier> {
+        self.barriers.iter().find(|barrier| {
+            barrier.target == *target && to < barrier.since_version && barrier.since_version <= from
+        })
+    }
+}
+
+/// The JSON Schema of the document, as it is committed and published.
+#[cfg(feature = "schema")]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Registration).to_value()
+}

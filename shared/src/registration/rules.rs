@@ -1,0 +1,195 @@
+//! The rules that a registration keeps to, beyond the types of its fields. Each violation names the field, the value
+//! and the rule, and all are reported at once.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use super::{Registration, Stage};
+use crate::names::{AlarmArn, Weight};
+
+/// A field whose value breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{field} is {value}: {rule}")]
+pub struct Violation {
+    /// The field, as a path.
+    pub field: String,
+    /// Its value.
+    pub value: String,
+    /// The rule that the value breaks.
+    pub rule: String,
+}
+
+impl Violation {
+    fn new(field: impl Into<String>, value: impl Display, rule: impl Into<String>) -> Self {
+        Self { field: field.into(), value: value.to_string(), rule: rule.into() }
+    }
+
+    /// What serde found: the field by its path, the value and the rule in serde's words.
+    pub(super) fn from_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let inner = error.inner();
+        let place = format!("not valid (line {}, column {})", inner.line(), inner.column());
+        Self::new(
+            error.path().to_string(),
+            place,
+            inner.to_string().split(" at line ").next().unwrap_or_default(),
+        )
+    }
+}
+
+const TARGETS_MAX: usize = 10;
+/// A registration is one transaction of at most 100 items: its guards, those that it drops, and a few more.
+const GUARDS_MAX: usize = 40;
+const STAGES_MAX: usize = 50;
+/// A Step Functions execution, and so a release, may run for a year; a stage longer than a week is a mistake.
+const BAKE_MINUTES_MAX: u32 = 7 * 24 * 60;
+/// Evidence is kept for 90 days, and no alarm two weeks after a release is that release's.
+const WINDOW_HOURS_MAX: u32 = 14 * 24;
+const QUARANTINE_HOURS_MAX: u32 = 90 * 24;
+
+impl Registration {
+    /// Every rule that the document breaks.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        self.check_targets(&mut violations);
+        self.check_guards(&mut violations);
+        self.check_stages(&mut violations);
+        self.check_policy(&mut violations);
+        self.check_barriers(&mut violations);
+        violations
+    }
+
+    fn check_targets(&self, violations: &mut Vec<Violation>) {
+        let count = self.targets.len();
+        if !(1..=TARGETS_MAX).contains(&count) {
+            violations.push(Violation::new(
+                "targets",
+                format!("{count} long"),
+                format!("a service has 1 to {TARGETS_MAX}"),
+            ));
+        }
+        let mut names = BTreeSet::new();
+        let mut aliases = BTreeSet::new();
+        for (index, target) in self.targets.iter().enumerate() {
+            if !names.insert(&target.name) {
+                violations.push(Violation::new(
+                    format!("targets[{index}].name"),
+                    &target.name,
+                    "names are unique",
+                ));
+            }
+            if !aliases.insert((&target.function, &target.alias)) {
+                violations.push(Violation::new(
+                    format!("targets[{index}].alias"),
+                    format!("{}:{}", target.function, target.alias),
+                    "an alias belongs to one target",
+                ));
+            }
+        }
+    }
+
+    fn check_guards(&self, violations: &mut Vec<Violation>) {
+        let count = self.guards.len();
+        if !(1..=GUARDS_MAX).contains(&count) {
+            let rule =
+                format!("1 to {GUARDS_MAX} alarms guard a service; without one nothing pulls the cord");
+            violations.push(Violation::new("guards", format!("{count} long"), rule));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, guard) in self.guards.iter().enumerate() {
+            let field = format!("guards[{index}].alarm");
+            if guard.alarm.starts_with("arn:") {
+                if let Err(invalid) = guard.alarm.parse::<AlarmArn>() {
+                    violations.push(Violation::new(&field, format!("{:?}", guard.alarm), invalid.rule));
+                }
+            } else if guard.alarm.is_empty() || guard.alarm.len() > 255 {
+                violations.push(Violation::new(
+                    &field,
+                    format!("{:?}", guard.alarm),
+                    "an alarm's name has 1 to 255 characters",
+                ));
+            }
+            if !seen.insert(&guard.alarm) {
+                violations.push(Violation::new(
+                    &field,
+                    format!("{:?}", guard.alarm),
+                    "an alarm is named once",
+                ));
+            }
+        }
+    }
+
+    fn check_stages(&self, violations: &mut Vec<Violation>) {
+        if self.stages.len() > STAGES_MAX {
+            violations.push(Violation::new(
+                "stages",
+                format!("{} long", self.stages.len()),
+                format!("at most {STAGES_MAX}"),
+            ));
+        }
+        let mut before = Weight::NONE;
+        for (index, Stage { weight, bake_minutes, limits }) in self.stages.iter().enumerate() {
+            if *weight <= before {
+                let rule = format!("weights rise from stage to stage, and the one before is {before}");
+                violations.push(Violation::new(format!("stages[{index}].weight"), weight, rule));
+            }
+            before = *weight;
+            if !(1..=BAKE_MINUTES_MAX).contains(bake_minutes) {
+                let rule = format!("a stage is watched for 1 to {BAKE_MINUTES_MAX} minutes");
+                violations.push(Violation::new(format!("stages[{index}].bake_minutes"), bake_minutes, rule));
+            }
+            if let Some(rate) = limits.error_rate_max.filter(|rate| !(*rate > 0.0 && *rate < 1.0)) {
+                let rule = "a share of requests above 0 and below 1 (zero errors cannot be shown from finitely many requests)";
+                violations.push(Violation::new(format!("stages[{index}].limits.error_rate_max"), rate, rule));
+            }
+            if let Some(latency) = limits.latency_ms_max.filter(|latency| !(1..=900_000).contains(latency)) {
+                let rule = "1 to 900,000 ms, the longest that a function may run";
+                violations.push(Violation::new(
+                    format!("stages[{index}].limits.latency_ms_max"),
+                    latency,
+                    rule,
+                ));
+            }
+        }
+    }
+
+    fn check_policy(&self, violations: &mut Vec<Violation>) {
+        let policy = &self.rollback;
+        let ranges = [
+            ("window_hours", policy.window_hours, 1, WINDOW_HOURS_MAX),
+            ("rollbacks_max", policy.rollbacks_max, 1, 100),
+            ("rollbacks_window_minutes", policy.rollbacks_window_minutes, 1, 7 * 24 * 60),
+            ("quarantine_hours", policy.quarantine_hours, 0, QUARANTINE_HOURS_MAX),
+        ];
+        for (field, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                violations.push(Violation::new(
+                    format!("rollback.{field}"),
+                    value,
+                    format!("between {min} and {max}"),
+                ));
+            }
+        }
+    }
+
+    fn check_barriers(&self, violations: &mut Vec<Violation>) {
+        for (index, barrier) in self.barriers.iter().enumerate() {
+            if self.target(&barrier.target).is_none() {
+                violations.push(Violation::new(
+                    format!("barriers[{index}].target"),
+                    &barrier.target,
+                    "names a target of the service",
+                ));
+            }
+            if barrier.reason.trim().is_empty() {
+                let rule = "says what was migrated, because that is read at three in the morning";
+                violations.push(Violation::new(
+                    format!("barriers[{index}].reason"),
+                    format!("{:?}", barrier.reason),
+                    rule,
+                ));
+            }
+        }
+    }
+}

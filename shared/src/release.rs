@@ -1,0 +1,280 @@
+//! A release as the ledger keeps it, and the one table of how its phase may change.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{FunctionVersion, Generation, RevisionId, ServiceName, TargetName, Weight};
+
+/// One attempt to move a service from its stable to its candidate versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The service.
+    pub service: ServiceName,
+    /// Which attempt; only grows.
+    pub generation: Generation,
+    /// How often the record has been written. Every write names the number it read, so that none is built on a stale read.
+    pub seq: u64,
+    /// How far it has come.
+    pub phase: Phase,
+    /// When it was opened. A signal from before was not about it.
+    pub opened_at: Timestamp,
+    /// Who opened it.
+    pub opened_by: String,
+    /// What it changes, one entry per target that it has touched.
+    pub changes: Vec<Change>,
+    /// When it completed, was rolled back, failed to be, or was held.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended as it did.
+    pub ended_because: Option<String>,
+    /// Whether people have been told how it ended.
+    pub report: Report,
+}
+
+/// What a release does to one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The target.
+    pub target: TargetName,
+    /// The version to go back to.
+    pub stable: FunctionVersion,
+    /// The version being released.
+    pub candidate: FunctionVersion,
+    /// The hash of the candidate's code, which tells the same code under another number.
+    pub artefact: Option<String>,
+    /// The candidate's share as last confirmed.
+    pub weight: Weight,
+    /// A shift that was decided and not yet confirmed.
+    pub intent: Option<Intent>,
+}
+
+/// A shift on its way. The revision is the alias as it was when the shift was decided: if the alias has another one and
+/// not this weight, somebody else came between, and the shift must not be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The candidate's share to be.
+    pub weight: Weight,
+    /// The alias's revision that the shift replaces.
+    pub revision: RevisionId,
+}
+
+/// Whether people have been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Report {
+    /// Nothing to tell.
+    NotDue,
+    /// Being told by an invocation that may work until then; whoever comes later takes over.
+    Leased {
+        /// The end of that invocation.
+        until: Timestamp,
+    },
+    /// Told.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How far a release has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Traffic is moving to the candidate.
+    Shifting,
+    /// The candidate has all traffic.
+    Complete,
+    /// Traffic was put back.
+    RolledBack,
+    /// Traffic should have been put back and is not. A person has been paged; the next signal tries again.
+    RollbackFailed,
+    /// Ripcord would not touch traffic and has paged a person.
+    Held,
+}
+
+/// What can happen to a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A shift was decided or confirmed.
+    Shifted,
+    /// Every target has all its traffic on the candidate.
+    Promoted,
+    /// Traffic is back on stable.
+    TrafficRestored,
+    /// Putting traffic back failed.
+    RestoreFailed,
+    /// Putting traffic back was ruled out.
+    HeldBack,
+}
+
+/// A change of phase that the table does not list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a release that is {phase} cannot be {event:?}")]
+pub struct IllegalTransition {
+    /// The phase it is in.
+    pub phase: Phase,
+    /// What was to happen.
+    pub event: Event,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const EVERY: [Self; 5] =
+        [Self::Shifting, Self::Complete, Self::RolledBack, Self::RollbackFailed, Self::Held];
+
+    /// The transition table. What is not listed cannot happen.
+    pub fn after(self, event: Event) -> Result<Self, IllegalTransition> {
+        match (self, event) {
+            (Self::Shifting, Event::Shifted) => Ok(Self::Shifting),
+            (Self::Shifting, Event::Promoted) => Ok(Self::Complete),
+            // A person has looked, and takes the release further: past a barrier the only way is forward.
+            (Self::Held, Event::Shifted) => Ok(Self::Shifting),
+            (Self::Shifting | Self::Complete | Self::RollbackFailed | Self::Held, Event::TrafficRestored) => {
+                Ok(Self::RolledBack)
+            }
+            (Self::Shifting | Self::Complete | Self::RollbackFailed | Self::Held, Event::RestoreFailed) => {
+                Ok(Self::RollbackFailed)
+            }
+            (Self::Shifting | Self::Complete | Self::RollbackFailed, Event::HeldBack) => Ok(Self::Held),
+            (
+                Self::RolledBack,
+                Event::Shifted
+                | Event::Promoted
+                | Event::TrafficRestored
+                | Event::RestoreFailed
+                | Event::HeldBack,
+            )
+            | (Self::Complete | Self::RollbackFailed, Event::Shifted | Event::Promoted)
+            | (Self::Held, Event::Promoted | Event::HeldBack) => {
+                Err(IllegalTransition { phase: self, event })
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Shifting => "shifting",
+            Self::Complete => "complete",
+            Self::RolledBack => "rolled back",
+            Self::RollbackFailed => "not rolled back although it should be",
+            Self::Held => "held",
+        })
+    }
+}
+
+impl Release {
+    /// The change of this target.
+    pub fn change(&self, target: &TargetName) -> Option<&Change> {
+        self.changes.iter().find(|change| change.target == *target)
+    }
+
+    /// The record after `event`: the next phase, one write further.
+    pub fn after(
+        &self,
+        event: Event,
+        now: Timestamp,
+        because: impl Into<Option<String>>,
+    ) -> Result<Self, IllegalTransition> {
+        let phase = self.phase.after(event)?;
+        let mut after = Self { phase, seq: self.seq + 1, ..self.clone() };
+        match event {
+            Event::Shifted => {
+                after.ended_at = None;
+                after.ended_because = None;
+            }
+            Event::Promoted | Event::TrafficRestored | Event::RestoreFailed | Event::HeldBack => {
+                after.ended_at = Some(now);
+                after.ended_because = because.into();
+            }
+        }
+        Ok(after)
+    }
+
+    /// The same record with another state of its report.
+    pub fn reported(&self, report: Report) -> Self {
+        Self { seq: self.seq + 1, report, ..self.clone() }
+    }
+}
+
+/// A rollback that took place: it quarantines the candidate, and counts against the limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastRollback {
+    /// The release.
+    pub generation: Generation,
+    /// The target.
+    pub target: TargetName,
+    /// The version that was taken back.
+    pub version: FunctionVersion,
+    /// The hash of its code.
+    pub artefact: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether nobody asked for it.
+    pub automatic: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// The version of a target that last completed a release or was registered as stable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownGood {
+    /// The target.
+    pub target: TargetName,
+    /// The version.
+    pub version: FunctionVersion,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phases_change_only_as_the_table_says() {
+        let events =
+            [Event::Shifted, Event::Promoted, Event::TrafficRestored, Event::RestoreFailed, Event::HeldBack];
+        let mut table = String::new();
+        for phase in Phase::EVERY {
+            for event in events {
+                let after = phase.after(event).map_or("-".to_owned(), |after| format!("{after:?}"));
+                table.push_str(&format!("{phase:?} + {event:?} = {after}\n"));
+            }
+        }
+        let expected = "\
+Shifting + Shifted = Shifting
+Shifting + Promoted = Complete
+Shifting + TrafficRestored = RolledBack
+Shifting + RestoreFailed = RollbackFailed
+Shifting + HeldBack = Held
+Complete + Shifted = -
+Complete + Promoted = -
+Complete + TrafficRestored = RolledBack
+Complete + RestoreFailed = RollbackFailed
+Complete + HeldBack = Held
+RolledBack + Shifted = -
+RolledBack + Promoted = -
+RolledBack + TrafficRestored = -
+RolledBack + RestoreFailed = -
+RolledBack + HeldBack = -
+RollbackFailed + Shifted = -
+RollbackFailed + Promoted = -
+RollbackFailed + TrafficRestored = RolledBack
+RollbackFailed + RestoreFailed = RollbackFailed
+RollbackFailed + HeldBack = Held
+Held + Shifted = Shifting
+Held + Promoted = -
+Held + TrafficRestored = RolledBack
+Held + RestoreFailed = RollbackFailed
+Held + HeldBack = -
+";
+        assert_eq!(table, expected);
+    }
+}

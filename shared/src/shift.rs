@@ -1,0 +1,364 @@
+//! The decision to move a release's share of traffic: everything that Lambda would refuse is refused here first, and
+//! everything that would move traffic behind the back of a rollback.
+//!
+//! A shift is fenced twice. It is written down as an intent, together with the alias's revision that it replaces, before
+//! the alias is touched; and the alias is only updated from that revision. So a rollback that comes between makes the
+//! shift fail, and the retry finds an alias that is neither as the ledger confirmed it nor as it intended: it stops.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::Moment;
+use crate::metrics::Metric;
+use crate::names::{AliasName, FunctionVersion, Generation, ServiceName, TargetName, Weight};
+use crate::plan::{SetTraffic, Steps};
+use crate::registration::Target;
+use crate::release::{Change, Intent, PastRollback, Phase, Release};
+use crate::situation::{LiveAlias, Sighting, Situation, VersionFacts};
+use crate::traffic::{Traffic, WeightList};
+
+mod books;
+mod refusal;
+mod request;
+
+pub use refusal::Refusal;
+pub use request::{Ask, ShiftRequest};
+
+/// What there is to decide a shift on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShiftSituation {
+    /// The service and its targets.
+    pub situation: Situation,
+    /// What Lambda says of the versions involved; nothing for a version that does not exist.
+    pub versions: BTreeMap<FunctionVersion, Option<VersionFacts>>,
+    /// The alias that protects the rollback target.
+    pub pin: Option<LiveAlias>,
+}
+
+/// What is to be done to move traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shift {
+    /// The release that moves, unless the alias is only tidied up.
+    pub generation: Option<Generation>,
+    /// What the alias will serve.
+    pub traffic: Traffic,
+    /// The calls to make, in order; none if everything is as asked.
+    pub steps: Steps,
+    /// What to count once they are taken.
+    pub metrics: Vec<Metric>,
+}
+
+/// The alias that keeps a rollback target from being deleted: Lambda refuses to delete a version that an alias names.
+pub fn pin_alias(alias: &AliasName) -> Option<AliasName> {
+    format!("{alias}-last-known-good").parse().ok()
+}
+
+/// The target that a request is about: the one it names, or the only one.
+pub fn target_of<'situation>(
+    request: &ShiftRequest,
+    situation: &'situation Situation,
+) -> Result<&'situation Target, Refusal> {
+    let targets = &situation.record.registration.targets;
+    match (&request.target, targets.as_slice()) {
+        (Some(name), _) => targets.iter().find(|target| target.name == *name),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
+    .ok_or_else(|| Refusal::TargetUnclear {
+        named: request.target.clone(),
+        targets: targets.iter().map(|target| target.name.clone()).collect(),
+    })
+}
+
+/// The versions whose existence and fitness matter to a request.
+pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<FunctionVersion> {
+    let Ok(target) = target_of(request, situation) else { return Vec::new() };
+    let mut versions: Vec<FunctionVersion> = match &request.ask {
+        Ask::Weights(list) => list.versions().collect(),
+        Ask::Stage { .. } => {
+            let change = situation.record.release.as_ref().and_then(|release| release.change(&target.name));
+            change.map(|change| vec![change.stable, change.candidate]).unwrap_or_default()
+        }
+    };
+    if let Some(Sighting::Alias(live)) = situation.live.get(&target.name) {
+        versions.push(live.traffic.primary);
+    }
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
+/// Decides how to bring a target's traffic to where the request wants it.
+pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Moment) -> Result<Shift, Refusal> {
+    let target = target_of(request, &seen.situation)?;
+    let live = match seen.situation.live.get(&target.name) {
+        Some(Sighting::Alias(live)) => live,
+        Some(Sighting::Missing) | None => {
+            return Err(Refusal::AliasMissing {
+                function: target.function.clone(),
+                alias: target.alias.clone(),
+            });
+        }
+        Some(Sighting::Unseen { why }) => return Err(Refusal::Unseen { why: why.clone() }),
+    };
+    let case = Case { request, seen, moment, target, live };
+    match &request.ask {
+        Ask::Stage { release, weight } => case.stage(*release, *weight),
+        Ask::Weights(list) => case.weights(list),
+    }
+}
+
+struct Case<'case> {
+    request: &'case ShiftRequest,
+    seen: &'case ShiftSituation,
+    moment: Moment,
+    target: &'case Target,
+    live: &'case LiveAlias,
+}
+
+impl Case<'_> {
+    fn stage(&self, generation: Generation, weight: Weight) -> Result<Shift, Refusal> {
+        let record = &self.seen.situation.record;
+        let release =
+            record.release.as_ref().filter(|release| release.generation == generation).ok_or_else(|| {
+                Refusal::OtherRelease {
+                    asked: generation,
+                    latest: record.release.as_ref().map(|latest| latest.generation),
+                }
+            })?;
+        let Some(change) = release.change(&self.target.name) else {
+            return Err(Refusal::TargetUntouched { generation, target: self.target.name.clone() });
+        };
+        self.further(release, change, weight)
+    }
+
+    fn weights(&self, list: &WeightList) -> Result<Shift, Refusal> {
+        let release = self.seen.situation.record.release.as_ref();
+        let change = release.and_then(|release| Some((release, release.change(&self.target.name)?)));
+        if let Some((release, change)) = change {
+            let ours = list.versions().all(|version| version == change.stable || version == change.candidate);
+            match release.phase {
+                Phase::Shifting if ours => {
+                    return self.further(release, change, list.share_of(change.candidate));
+                }
+                Phase::Shifting => {
+                    return Err(Refusal::ReleaseOpen {
+                        generation: release.generation,
+                        stable: change.stable,
+                        candidate: change.candidate,
+                    });
+                }
+                Phase::Complete | Phase::RolledBack | Phase::RollbackFailed | Phase::Held => {}
+            }
+        }
+        self.open(list)
+    }
+
+    /// Takes the open release to another weight.
+    fn further(&self, release: &Release, change: &Change, weight: Weight) -> Result<Shift, Refusal> {
+        let wanted = Traffic::split(change.stable, change.candidate, weight);
+        match release.phase {
+            Phase::Shifting => {}
+            Phase::Complete if weight == Weight::ALL && self.live.traffic == wanted => {
+                return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
+            }
+            Phase::Held if self.request.override_reason.is_some() => {}
+            Phase::Held => return Err(self.held(release)),
+            Phase::Complete | Phase::RolledBack | Phase::RollbackFailed => {
+                return Err(Refusal::Closed {
+                    generation: release.generation,
+                    phase: release.phase,
+                    because: release.ended_because.clone(),
+                });
+            }
+        }
+        let settled = change.weight == weight && change.intent.is_none();
+        if settled && self.live.traffic == wanted && release.phase == Phase::Shifting {
+            return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
+        }
+        self.check_drift(change, wanted)?;
+        self.check_versions(change.stable, change.candidate, weight)?;
+        self.moved(release.clone(), change.clone(), weight)
+    }
+
+    /// Opens a release, or joins this target to the open one, or tidies up an alias that serves leftovers.
+    fn open(&self, list: &WeightList) -> Result<Shift, Refusal> {
+        let record = &self.seen.situation.record;
+        let stable = self.live.traffic.primary;
+        let overridden = self.request.override_reason.is_some();
+        let mut others =
+            list.versions().filter(|version| *version != stable && list.share_of(*version) != Weight::NONE);
+        let candidate = others.next();
+        let Some(candidate) = candidate else { return Ok(self.tidy_up(stable)) };
+        if others.next().is_some() {
+            return Err(Refusal::StableNotServing { serving: self.live.traffic });
+        }
+        let weight = list.share_of(candidate);
+        if let Some(release) = &record.release {
+            match release.phase {
+                Phase::Held if !overridden => return Err(self.held(release)),
+                Phase::RollbackFailed => return Err(self.held(release)),
+                Phase::Held | Phase::Shifting | Phase::Complete | Phase::RolledBack => {}
+            }
+        }
+        if self.live.traffic.secondary.is_some() && !overridden {
+            return Err(Refusal::LeftoverWeights { serving: self.live.traffic });
+        }
+        self.check_versions(stable, candidate, weight)?;
+        let change = Change {
+            target: self.target.name.clone(),
+            stable,
+            candidate,
+            artefact: self.facts(candidate).map(|facts| facts.code_sha256.clone()),
+            weight: Weight::NONE,
+            intent: None,
+        };
+        self.moved(self.opened(), change, weight)
+    }
+
+    /// Everything on the version that is the primary already: no release, only the end of leftover weights.
+    fn tidy_up(&self, primary: FunctionVersion) -> Shift {
+        let wanted = Traffic::all_on(primary);
+        if self.live.traffic == wanted {
+            return nothing_to_do(wanted);
+        }
+        let step = self.set_traffic(wanted);
+        let steps = books::traffic_rows(step);
+        Shift { generation: None, traffic: wanted, steps, metrics: Vec::new() }
+    }
+
+    /// The alias must be as the ledger last confirmed it, or as an unfinished shift of ours left it.
+    fn check_drift(&self, change: &Change, wanted: Traffic) -> Result<(), Refusal> {
+        let live = self.live;
+        let confirmed = Traffic::split(change.stable, change.candidate, change.weight);
+        let expected = match &change.intent {
+            None => live.traffic == confirmed,
+            Some(intent) => {
+                let intended = Traffic::split(change.stable, change.candidate, intent.weight);
+                live.traffic == intended || live.revision == intent.revision
+            }
+        };
+        if expected || live.traffic == wanted {
+            Ok(())
+        } else {
+            Err(Refusal::Drifted {
+                serving: live.traffic,
+                confirmed,
+                intended: change.intent.as_ref().map(|intent| intent.weight),
+            })
+        }
+    }
+
+    fn check_versions(
+        &self,
+        stable: FunctionVersion,
+        candidate: FunctionVersion,
+        weight: Weight,
+    ) -> Result<(), Refusal> {
+        if weight == Weight::NONE {
+            return Ok(());
+        }
+        let (from, to) = (self.usable(stable)?, self.usable(candidate)?);
+        for (what, from, to) in
+            [("role", &from.role, &to.role), ("dead-letter target", &from.dead_letter, &to.dead_letter)]
+        {
+            if from != to {
+                return Err(Refusal::VersionsDiffer { stable, candidate, what });
+            }
+        }
+        match self.quarantine(candidate) {
+            Some(rollback) if self.request.override_reason.is_none() => Err(Refusal::Quarantined {
+                version: candidate,
+                generation: rollback.generation,
+                at: rollback.at,
+                reason: rollback.reason.clone(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn facts(&self, version: FunctionVersion) -> Option<&VersionFacts> {
+        self.seen.versions.get(&version)?.as_ref()
+    }
+
+    fn usable(&self, version: FunctionVersion) -> Result<&VersionFacts, Refusal> {
+        let function = || self.target.function.clone();
+        let facts =
+            self.facts(version).ok_or_else(|| Refusal::NoSuchVersion { function: function(), version })?;
+        match facts.state.as_deref() {
+            Some("Active") | None => Ok(facts),
+            Some(state) => Err(Refusal::NotReady { function: function(), version, state: state.to_owned() }),
+        }
+    }
+
+    /// The rollback for which a version, or its code under another number, is still refused.
+    fn quarantine(&self, version: FunctionVersion) -> Option<&PastRollback> {
+        let record = &self.seen.situation.record;
+        let hours = SignedDuration::from_hours(i64::from(record.registration.rollback.quarantine_hours));
+        let code = self.facts(version).map(|facts| facts.code_sha256.as_str());
+        record.rollbacks.iter().find(|rollback| {
+            let same =
+                rollback.version == version || (code.is_some() && rollback.artefact.as_deref() == code);
+            rollback.target == self.target.name && same && self.moment.now.duration_since(rollback.at) < hours
+        })
+    }
+
+    fn held(&self, release: &Release) -> Refusal {
+        Refusal::Held {
+            generation: release.generation,
+            phase: release.phase,
+            because: release.ended_because.clone().unwrap_or_default(),
+        }
+    }
+
+    fn set_traffic(&self, traffic: Traffic) -> SetTraffic {
+        SetTraffic {
+            target: self.target.name.clone(),
+            function: self.live.function.clone(),
+            alias: self.live.alias.clone(),
+            traffic,
+            was: self.live.traffic,
+            revision: self.live.revision.clone(),
+        }
+    }
+}
+
+fn nothing_to_do(traffic: Traffic) -> Shift {
+    Shift { generation: None, traffic, steps: Vec::new(), metrics: Vec::new() }
+}
+
+/// The intent of a shift.
+fn intent_of(weight: Weight, live: &LiveAlias) -> Intent {
+    Intent { weight, revision: live.revision.clone() }
+}
+
+/// Whether a release has ended, so that the next one may open.
+fn has_ended(phase: Phase) -> bool {
+    match phase {
+        Phase::Complete | Phase::RolledBack | Phase::Held | Phase::RollbackFailed => true,
+        Phase::Shifting => false,
+    }
+}
+
+/// What a released service's name and moment make of a new release; see [`books`].
+fn fresh(service: ServiceName, after: Option<&Release>, opened_by: String, now: Timestamp) -> Release {
+    Release {
+        service,
+        generation: after.map_or(Generation(1), |before| before.generation.next()),
+        seq: after.map_or(0, |before| before.seq),
+        phase: Phase::Shifting,
+        opened_at: now,
+        opened_by,
+        changes: Vec::new(),
+        ended_at: None,
+        ended_because: None,
+        report: crate::release::Report::NotDue,
+    }
+}
+
+/// The names of targets, for messages.
+fn list_of(targets: &[TargetName]) -> String {
+    targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ")
+}

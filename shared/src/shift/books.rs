@@ -1,0 +1,138 @@
+//! The steps of a shift: written down, pinned, moved, read back, confirmed, told.
+
+use super::{Case, Refusal, Shift, fresh, has_ended, intent_of};
+use crate::decide::thread;
+use crate::metrics::Metric;
+use crate::names::Weight;
+use crate::notice::{Notice, Severity};
+use crate::plan::{LedgerWrite, SetTraffic, Step, Steps};
+use crate::reason::seconds_between;
+use crate::release::{Change, Event, KnownGood, Phase, Release};
+use crate::traffic::Traffic;
+
+impl Case<'_> {
+    /// The release that is open, or the one that opens now.
+    pub(super) fn opened(&self) -> Release {
+        let record = &self.seen.situation.record;
+        match &record.release {
+            Some(release) if !has_ended(release.phase) => release.clone(),
+            before => {
+                fresh(record.registration.service.clone(), before.as_ref(), self.opened_by(), self.moment.now)
+            }
+        }
+    }
+
+    /// Moves a change of a release to a weight.
+    pub(super) fn moved(&self, release: Release, change: Change, weight: Weight) -> Result<Shift, Refusal> {
+        let illegal = |error| Refusal::Illegal { error };
+        let generation = release.generation;
+        let is_new = release.changes.is_empty();
+        let wanted = Traffic::split(change.stable, change.candidate, weight);
+
+        let intended = Change { intent: Some(intent_of(weight, self.live)), ..change.clone() };
+        let intending =
+            with_change(release.after(Event::Shifted, self.moment.now, None).map_err(illegal)?, intended);
+        let confirmed = Change { weight, intent: None, ..change.clone() };
+        let is_complete = intending
+            .changes
+            .iter()
+            .all(|other| other.target == change.target || other.weight == Weight::ALL)
+            && weight == Weight::ALL;
+        let event = if is_complete { Event::Promoted } else { Event::Shifted };
+        let because = format!("version {} took all traffic", change.candidate);
+        let done = with_change(intending.after(event, self.moment.now, because).map_err(illegal)?, confirmed);
+
+        let mut steps = vec![vec![Step::Write(Box::new(LedgerWrite::of(intending)))]];
+        steps.extend(self.pin(&change).map(|pin| vec![pin]));
+        if self.live.traffic != wanted {
+            steps.extend(traffic_rows(self.set_traffic(wanted)));
+        }
+        let known_good = if is_complete { self.known_good(&done) } else { Vec::new() };
+        let metrics = metrics_of(&done, is_new, is_complete, weight);
+        let notice = (is_new || is_complete).then(|| self.notice(&done, &change, wanted));
+        steps.push(vec![Step::Write(Box::new(LedgerWrite { known_good, ..LedgerWrite::of(done) }))]);
+        steps.extend(notice.map(|notice| vec![Step::Tell(Box::new(notice))]));
+        Ok(Shift { generation: Some(generation), traffic: wanted, steps, metrics })
+    }
+
+    /// The rollback target stays pinned from the opening of a release to the opening of the next.
+    fn pin(&self, change: &Change) -> Option<Step> {
+        let alias = super::pin_alias(&self.target.alias)?;
+        let is_pinned =
+            self.seen.pin.as_ref().is_some_and(|pin| pin.traffic == Traffic::all_on(change.stable));
+        (!is_pinned).then(|| Step::Pin {
+            function: self.target.function.clone(),
+            alias,
+            version: change.stable,
+            replaces: self.seen.pin.as_ref().map(|pin| pin.revision.clone()),
+        })
+    }
+
+    fn known_good(&self, release: &Release) -> Vec<KnownGood> {
+        let good = |change: &Change| KnownGood {
+            target: change.target.clone(),
+            version: change.candidate,
+            since: self.moment.now,
+        };
+        release.changes.iter().map(good).collect()
+    }
+
+    fn notice(&self, release: &Release, change: &Change, wanted: Traffic) -> Notice {
+        let (service, generation) = (&release.service, release.generation);
+        let title = match release.phase {
+            Phase::Complete => format!("{service}: release {generation} is complete"),
+            Phase::Shifting | Phase::RolledBack | Phase::RollbackFailed | Phase::Held => {
+                format!("{service}: release {generation} was opened")
+            }
+        };
+        let mut description = format!(
+            "{} goes from version {} to {}: it serves {wanted}.",
+            change.target, change.stable, change.candidate
+        );
+        if let Some(reason) = &self.request.override_reason {
+            description.push_str(&format!(" Overridden by {}: {reason}.", self.opened_by()));
+        }
+        Notice {
+            severity: Severity::Info,
+            service: service.clone(),
+            title,
+            description,
+            next_steps: vec![
+                format!("ripcord status {service}"),
+                format!("ripcord rollback {service} --reason \"...\""),
+            ],
+            thread: thread(service, Some(generation)),
+        }
+    }
+
+    fn opened_by(&self) -> String {
+        self.request.requested_by.clone().unwrap_or_else(|| "an operator".to_owned())
+    }
+}
+
+/// The call that moves traffic, and the one that reads it back.
+pub(super) fn traffic_rows(step: SetTraffic) -> Steps {
+    let confirm = step.confirm();
+    vec![vec![Step::SetTraffic(step)], vec![confirm]]
+}
+
+fn with_change(mut release: Release, change: Change) -> Release {
+    match release.changes.iter_mut().find(|other| other.target == change.target) {
+        Some(place) => *place = change,
+        None => release.changes.push(change),
+    }
+    release
+}
+
+fn metrics_of(release: &Release, is_new: bool, is_complete: bool, weight: Weight) -> Vec<Metric> {
+    let mut metrics = vec![Metric::CanaryTrafficPercentage(weight.share() * 100.0)];
+    if is_new {
+        metrics.push(Metric::DeploymentCount);
+    }
+    if let Some(completed_at) = release.ended_at.filter(|_| is_complete) {
+        #[expect(clippy::cast_precision_loss, reason = "a release's seconds are far below 2^52")]
+        let minutes = seconds_between(release.opened_at, completed_at) as f64 / 60.0;
+        metrics.extend([Metric::SuccessfulDeployments, Metric::DeploymentDurationMinutes(minutes)]);
+    }
+    metrics
+}

@@ -1,0 +1,187 @@
+//! Why traffic is not moved. Each refusal has its arithmetic in the message and a stable error type.
+
+use jiff::Timestamp;
+
+use super::list_of;
+use crate::error_type::ErrorType;
+use crate::names::{AliasName, FunctionName, FunctionVersion, Generation, TargetName, Weight};
+use crate::release::{IllegalTransition, Phase};
+use crate::traffic::{Traffic, WeightListError};
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The request is not of the form that it must have.
+    #[error("the request is not valid: {why}")]
+    Malformed {
+        /// In which way.
+        why: String,
+    },
+    /// Its weights are ones that Lambda would refuse.
+    #[error(transparent)]
+    Weights(#[from] WeightListError),
+    /// It does not say which target, or names none of the service's.
+    #[error("{} one of the service's targets: {}", named.as_ref().map_or("name".to_owned(), |named| format!("{named} is not")), list_of(targets))]
+    TargetUnclear {
+        /// The one named.
+        named: Option<TargetName>,
+        /// Those there are.
+        targets: Vec<TargetName>,
+    },
+    /// The alias is not there.
+    #[error("the alias {function}:{alias} does not exist")]
+    AliasMissing {
+        /// The function.
+        function: FunctionName,
+        /// The alias.
+        alias: AliasName,
+    },
+    /// The alias or a version could not be looked at.
+    #[error("the target could not be observed: {why}")]
+    Unseen {
+        /// Why not.
+        why: String,
+    },
+    /// The release named is not the latest.
+    #[error("release {asked} is not open: {}", latest.map_or("there is none".to_owned(), |latest| format!("the latest is {latest}")))]
+    OtherRelease {
+        /// The one named.
+        asked: Generation,
+        /// The latest.
+        latest: Option<Generation>,
+    },
+    /// The release has not touched this target.
+    #[error(
+        "release {generation} does not change {target}: give the weights by version first, like 1:90,2:10"
+    )]
+    TargetUntouched {
+        /// The release.
+        generation: Generation,
+        /// The target.
+        target: TargetName,
+    },
+    /// Another release is in the way.
+    #[error("release {generation} ({stable} to {candidate}) is open: promote it or roll it back first")]
+    ReleaseOpen {
+        /// The release.
+        generation: Generation,
+        /// Its stable version.
+        stable: FunctionVersion,
+        /// Its candidate.
+        candidate: FunctionVersion,
+    },
+    /// The release has ended.
+    #[error("release {generation} is {phase}{}", because.as_ref().map_or(String::new(), |because| format!(": {because}")))]
+    Closed {
+        /// The release.
+        generation: Generation,
+        /// How it ended.
+        phase: Phase,
+        /// Why.
+        because: Option<String>,
+    },
+    /// A person has to look first.
+    #[error("release {generation} is {phase}, and the service with it: {because}")]
+    Held {
+        /// The release.
+        generation: Generation,
+        /// Its phase.
+        phase: Phase,
+        /// Why.
+        because: String,
+    },
+    /// Neither version of the weights is the one being served.
+    #[error("the alias serves {serving}: one of two weighted versions must be the one that it serves")]
+    StableNotServing {
+        /// What it serves.
+        serving: Traffic,
+    },
+    /// An earlier shift that Ripcord knows nothing of.
+    #[error("the alias still serves {serving}, outside any release: clear it with {}:100 first", serving.primary)]
+    LeftoverWeights {
+        /// What it serves.
+        serving: Traffic,
+    },
+    /// The alias is neither as confirmed nor as intended.
+    #[error("the alias serves {serving}, but the ledger confirmed {confirmed}{}: somebody else moved it, perhaps a rollback", intended.map_or(String::new(), |intended| format!(" and intended {intended}")))]
+    Drifted {
+        /// What it serves.
+        serving: Traffic,
+        /// What the ledger confirmed.
+        confirmed: Traffic,
+        /// The weight that was intended.
+        intended: Option<Weight>,
+    },
+    /// There is no such version.
+    #[error("version {version} of {function} does not exist")]
+    NoSuchVersion {
+        /// The function.
+        function: FunctionName,
+        /// The version.
+        version: FunctionVersion,
+    },
+    /// The version cannot serve yet, or any more.
+    #[error("version {version} of {function} is {state}, not Active")]
+    NotReady {
+        /// The function.
+        function: FunctionName,
+        /// The version.
+        version: FunctionVersion,
+        /// Its state.
+        state: String,
+    },
+    /// Lambda routes only between versions that are alike in some respects.
+    #[error("versions {stable} and {candidate} have different {what}s: an alias cannot route to both")]
+    VersionsDiffer {
+        /// The stable version.
+        stable: FunctionVersion,
+        /// The candidate.
+        candidate: FunctionVersion,
+        /// In what they differ.
+        what: &'static str,
+    },
+    /// The version, or its code, was rolled back before.
+    #[error(
+        "version {version} is quarantined: release {generation} with the same version or code was rolled back at {at} ({reason})"
+    )]
+    Quarantined {
+        /// The version.
+        version: FunctionVersion,
+        /// The release that was rolled back.
+        generation: Generation,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// The phase does not allow it.
+    #[error(transparent)]
+    Illegal {
+        /// Which transition.
+        error: IllegalTransition,
+    },
+}
+
+impl Refusal {
+    /// The name that state machines see.
+    pub fn error_type(&self) -> ErrorType {
+        match self {
+            Self::Malformed { .. }
+            | Self::Weights(_)
+            | Self::TargetUnclear { .. }
+            | Self::TargetUntouched { .. } => ErrorType::RequestInvalid,
+            Self::AliasMissing { .. } => ErrorType::AliasMissing,
+            Self::Unseen { .. } => ErrorType::ShiftFailed,
+            Self::OtherRelease { .. } | Self::ReleaseOpen { .. } => ErrorType::ReleaseConflict,
+            Self::Closed { .. } | Self::Illegal { .. } => ErrorType::ReleaseClosed,
+            Self::Held { .. } => ErrorType::ServiceHeld,
+            Self::StableNotServing { .. } | Self::LeftoverWeights { .. } | Self::Drifted { .. } => {
+                ErrorType::AliasDrifted
+            }
+            Self::NoSuchVersion { .. } | Self::NotReady { .. } | Self::VersionsDiffer { .. } => {
+                ErrorType::VersionUnusable
+            }
+            Self::Quarantined { .. } => ErrorType::VersionQuarantined,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the weight shifter is asked: `{service, release, weight}` from a pipeline, or explicit weights from a person.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Refusal;
+use crate::names::{Generation, ServiceName, TargetName, Weight};
+use crate::traffic::WeightList;
+
+/// A request to move traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShiftRequest {
+    /// The service.
+    pub service: ServiceName,
+    /// The target; may be left out where there is only one.
+    pub target: Option<TargetName>,
+    /// Where traffic is to go.
+    pub ask: Ask,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Why a quarantine or a hold is to be ignored; recorded and told.
+    pub override_reason: Option<String>,
+}
+
+/// Where traffic is to go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// The candidate of an open release to a share.
+    Stage {
+        /// The release.
+        release: Generation,
+        /// The share.
+        weight: Weight,
+    },
+    /// Versions and their shares; opens a release if none is open.
+    Weights(WeightList),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    service: ServiceName,
+    target: Option<TargetName>,
+    release: Option<Generation>,
+    weight: Option<Weight>,
+    weights: Option<String>,
+    requested_by: Option<String>,
+    #[serde(rename = "override")]
+    override_reason: Option<String>,
+}
+
+impl ShiftRequest {
+    /// Reads a request.
+    pub fn read(event: &Value) -> Result<Self, Refusal> {
+        let document: Document = serde_path_to_error::deserialize(event)
+            .map_err(|error| Refusal::Malformed { why: format!("{}: {}", error.path(), error.inner()) })?;
+        let ask = match (document.release, document.weight, document.weights) {
+            (Some(release), Some(weight), None) => Ask::Stage { release, weight },
+            (None, None, Some(weights)) => Ask::Weights(weights.parse()?),
+            (_, _, _) => {
+                let why = "give either release and weight, or weights like 1:90,2:10".to_owned();
+                return Err(Refusal::Malformed { why });
+            }
+        };
+        Ok(Self {
+            service: document.service,
+            target: document.target,
+            ask,
+            requested_by: document.requested_by,
+            override_reason: document.override_reason,
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! What says that something is wrong, in every form in which it can arrive.
+//!
+//! A rollback must not fail on a field that it does not need, so the events are read field by field: what is needed is
+//! demanded by name, and everything else may be missing, new or of another type.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::names::{AlarmArn, FunctionVersion, ServiceName};
+
+/// Says that something is wrong, or is well again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// A CloudWatch alarm changed its state.
+    Alarm(AlarmChange),
+    /// An operator pulled the cord.
+    Operator(RollbackCommand),
+}
+
+impl Signal {
+    /// When it was raised, by the clock of whoever raised it.
+    pub fn raised_at(&self) -> Timestamp {
+        match self {
+            Self::Alarm(alarm) => alarm.changed_at,
+            Self::Operator(command) => command.requested_at,
+        }
+    }
+}
+
+/// A state transition of an alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmChange {
+    /// Which alarm.
+    pub alarm: AlarmArn,
+    /// The state it went to.
+    pub state: AlarmState,
+    /// When it went there. With the ARN this identifies the transition: a re-executed action repeats both.
+    pub changed_at: Timestamp,
+    /// CloudWatch's sentence about why.
+    pub why: String,
+    /// CloudWatch's data behind the sentence, such as the datapoints; kept as evidence, never read.
+    pub data: Option<Value>,
+    /// Set when a composite alarm changed while its actions were suppressed: EventBridge reports that all the same.
+    pub suppressed_by: Option<String>,
+}
+
+/// The states of a CloudWatch alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AlarmState {
+    /// Within its threshold.
+    Ok,
+    /// Beyond its threshold.
+    Alarm,
+    /// Too little data to tell.
+    InsufficientData,
+}
+
+/// An operator's command to put a service back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackCommand {
+    /// Which service.
+    pub service: ServiceName,
+    /// To which version; without one, to the last good version.
+    pub to: Option<FunctionVersion>,
+    /// Why, in the operator's words.
+    pub why: Option<String>,
+    /// Who.
+    pub requested_by: Option<String>,
+    /// When.
+    pub requested_at: Timestamp,
+}
+
+/// What one record of an event turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Something to decide about.
+    Signal(Box<Signal>),
+    /// Well-formed, and none of our business.
+    Foreign(String),
+    /// Perhaps a signal, but not to be understood. It must not get lost.
+    Unreadable(Unreadable),
+}
+
+/// Why an event cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Unreadable {
+    /// Not a JSON object where one must be.
+    #[error("{what} is not a JSON object but {found}")]
+    NotAnObject {
+        /// The part of the event.
+        what: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A field that is needed is not there, or is not text.
+    #[error("{what} has no text field {field}")]
+    Missing {
+        /// The part of the event.
+        what: String,
+        /// The field, as a path.
+        field: String,
+    },
+    /// A field that is needed has a value that it cannot have.
+    #[error("{what} has {field} = {value:?}, which is not {rule}")]
+    Invalid {
+        /// The part of the event.
+        what: String,
+        /// The field, as a path.
+        field: String,
+        /// The value.
+        value: String,
+        /// What it must be.
+        rule: String,
+    },
+    /// None of the forms that we know.
+    #[error("the event is of no known form; its fields are: {fields}")]
+    UnknownForm {
+        /// The names of its fields.
+        fields: String,
+    },
+}
+
+/// Reads an event. Never empty: an event without records is unreadable.
+pub fn read(event: &Value, received_at: Timestamp) -> Vec<Reading> {
+    match event.get("Records").and_then(Value::as_array) {
+        Some(records) if !records.is_empty() => {
+            records.iter().map(|record| read_record(record, received_at)).collect()
+        }
+        Some(_) | None => vec![read_one(event, received_at)],
+    }
+}
+
+fn read_record(record: &Value, received_at: Timestamp) -> Reading {
+    if let Some(message) = record.pointer("/Sns/Message") {
+        return read_embedded(message, "the SNS message", received_at);
+    }
+    match record.get("eventSource").and_then(Value::as_str) {
+        Some("aws:sqs") => match record.get("body") {
+            Some(body) => read_embedded(body, "the SQS body", received_at),
+            None => missing("the SQS record", "body"),
+        },
+        Some(other) => Reading::Foreign(format!("a record of {other}")),
+        None => Reading::Unreadable(Unreadable::UnknownForm { fields: fields_of(record) }),
+    }
+}
+
+/// A message that is JSON inside a JSON string, as SNS and SQS carry it; SNS inside SQS is one more layer.
+fn read_embedded(message: &Value, what: &str, received_at: Timestamp) -> Reading {
+    let Some(text) = message.as_str() else { return missing(what, "a text") };
+    let inner: Value = match serde_json::from_str(text) {
+        Ok(inner) => inner,
+        Err(_) => {
+            return Reading::Unreadable(Unreadable::NotAnObject {
+                what: what.to_owned(),
+                found: format!("the text {:?}", text.chars().take(80).collect::<String>()),
+            });
+        }
+    };
+    match inner.get("Message").filter(|_| inner.get("TopicArn").is_some()) {
+        Some(message) => match message.as_str().map(serde_json::from_str::<Value>) {
+            Some(Ok(innermost)) => read_one(&innermost, received_at),
+            Some(Err(_)) | None => Reading::Unreadable(Unreadable::NotAnObject {
+                what: "the SNS message in the SQS body".to_owned(),
+                found: "a text".to_owned(),
+            }),
+        },
+        None => read_one(&inner, received_at),
+    }
+}
+
+fn read_one(event: &Value, received_at: Timestamp) -> Reading {
+    let Some(object) = event.as_object() else {
+        let found = match event {
+            Value::Null => "null",
+            Value::Bool(_) => "a truth value",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        return Reading::Unreadable(Unreadable::NotAnObject {
+            what: "the event".into(),
+            found: found.into(),
+        });
+    };
+    if object.contains_key("command") {
+        return settle(read_command(event, received_at));
+    }
+    if object.contains_key("AlarmName") {
+        return settle(read_sns_alarm(event));
+    }
+    if object.contains_key("alarmData") {
+        return settle(read_direct_alarm(event));
+    }
+    if let Some(detail_type) = event.get("detail-type").and_then(Value::as_str) {
+        let source = event.get("source").and_then(Value::as_str).unwrap_or("an unnamed source");
+        return if source == "aws.cloudwatch" && detail_type == "CloudWatch Alarm State Change" {
+            settle(read_eventbridge_alarm(event))
+        } else {
+            Reading::Foreign(format!("{detail_type:?} of {source}"))
+        };
+    }
+    // Other publishers share a team's topics: a CodeDeploy trigger, say. An object that names its kind is theirs.
+    for kind in ["source", "eventSource", "eventTriggerName", "Type", "Event"] {
+        if let Some(name) = event.get(kind).and_then(Value::as_str) {
+            return Reading::Foreign(format!("an event with {kind} = {name:?}"));
+        }
+    }
+    Reading::Unreadable(Unreadable::UnknownForm { fields: fields_of(event) })
+}
+
+fn settle(read: Result<Signal, Unreadable>) -> Reading {
+    match read {
+        Ok(signal) => Reading::Signal(Box::new(signal)),
+        Err(unreadable) => Reading::Unreadable(unreadable),
+    }
+}
+
+/// The payload with which CloudWatch invokes a function directly.
+fn read_direct_alarm(event: &Value) -> Result<Signal, Unreadable> {
+    let what = "the alarm event";
+    read_alarm_state(event, what, text(event, what, "/alarmArn")?, "/alarmData")
+}
+
+/// The same content by way of EventBridge, where the ARN is the event's resource.
+fn read_eventbridge_alarm(event: &Value) -> Result<Signal, Unreadable> {
+    let what = "the alarm state change event";
+    read_alarm_state(event, what, text(event, what, "/resources/0")?, "/detail")
+}
+
+fn read_alarm_state(event: &Value, what: &str, arn: &str, at: &str) -> Result<Signal, Unreadable> {
+    let state_path = format!("{at}/state/value");
+    let timestamp_path = format!("{at}/state/timestamp");
+    let optional = |field: &str| event.pointer(&format!("{at}/state/{field}"));
+    Ok(Signal::Alarm(AlarmChange {
+        alarm: alarm_arn(what, arn)?,
+        state: alarm_state(what, &state_path, text(event, what, &state_path)?)?,
+        changed_at: timestamp(what, &timestamp_path, text(event, what, &timestamp_path)?)?,
+        why: optional("reason").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        // CloudWatch sends a JSON text; one that is not JSON is still evidence.
+        data: optional("reasonData").map(|data| match data.as_str() {
+            Some(json) => serde_json::from_str(json).unwrap_or_else(|_| data.clone()),
+            None => data.clone(),
+        }),
+        // Only the state gone to counts: a `previousState` that was suppressed means that suppression has just ended.
+        suppressed_by: optional("actionsSuppressedBy").and_then(Value::as_str).map(str::to_owned),
+    }))
+}
+
+/// The message that CloudWatch publishes to SNS.
+fn read_sns_alarm(message: &Value) -> Result<Signal, Unreadable> {
+    let what = "the alarm message";
+    Ok(Signal::Alarm(AlarmChange {
+        alarm: alarm_arn(what, text(message, what, "/AlarmArn")?)?,
+        state: alarm_state(what, "/NewStateValue", text(message, what, "/NewStateValue")?)?,
+        changed_at: timestamp(what, "/StateChangeTime", text(message, what, "/StateChangeTime")?)?,
+        why: message.get("NewStateReason").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        data: message.get("Trigger").cloned(),
+        suppressed_by: None,
+    }))
+}
+
+fn read_command(event: &Value, received_at: Timestamp) -> Result<Signal, Unreadable> {
+    let what = "the command";
+    let command = text(event, what, "/command")?;
+    if command != "rollback" {
+        return Err(invalid(what, "/command", command, "rollback"));
+    }
+    let service = text(event, what, "/service")?;
+    let optional_text = |field: &str| match event.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(given)) => Ok(Some(given.clone())),
+        Some(other) => Err(invalid(what, field, &other.to_string(), "a text")),
+    };
+    Ok(Signal::Operator(RollbackCommand {
+        service: service.parse().map_err(|_| invalid(what, "/service", service, "a service's name"))?,
+        to: optional_text("to")?
+            .map(|to| to.parse().map_err(|_| invalid(what, "/to", &to, "the number of a published version")))
+            .transpose()?,
+        why: optional_text("reason")?,
+        requested_by: optional_text("requested_by")?,
+        requested_at: optional_text("requested_at")?
+            .map(|at| timestamp(what, "/requested_at", &at))
+            .transpose()?
+            .unwrap_or(received_at),
+    }))
+}
+
+fn text<'event>(event: &'event Value, what: &str, path: &str) -> Result<&'event str, Unreadable> {
+    event
+        .pointer(path)
+        .and_then(Value::as_str)
+        .ok_or_else(|| Unreadable::Missing { what: what.to_owned(), field: path.to_owned() })
+}
+
+fn alarm_arn(what: &str, arn: &str) -> Result<AlarmArn, Unreadable> {
+    arn.parse().map_err(|_| invalid(what, "the alarm's ARN", arn, "the ARN of a CloudWatch alarm"))
+}
+
+fn alarm_state(what: &str, path: &str, state: &str) -> Result<AlarmState, Unreadable> {
+    match state {
+        "OK" => Ok(AlarmState::Ok),
+        "ALARM" => Ok(AlarmState::Alarm),
+        "INSUFFICIENT_DATA" => Ok(AlarmState::InsufficientData),
+        other => Err(invalid(what, path, other, "OK, ALARM or INSUFFICIENT_DATA")),
+    }
+}
+
+/// CloudWatch writes offsets without a colon: `2023-08-04T12:36:15.490+0000`.
+fn timestamp(what: &str, path: &str, text: &str) -> Result<Timestamp, Unreadable> {
+    text.parse().map_err(|_| invalid(what, path, text, "a time with its offset from UTC"))
+}
+
+fn invalid(what: &str, field: &str, value: &str, rule: &str) -> Unreadable {
+    Unreadable::Invalid { what: what.into(), field: field.into(), value: value.into(), rule: rule.into() }
+}
+
+fn missing(what: &str, field: &str) -> Reading {
+    Reading::Unreadable(Unreadable::Missing { what: what.into(), field: field.into() })
+}
+
+fn fields_of(value: &Value) -> String {
+    let names: Vec<&str> =
+        value.as_object().into_iter().flat_map(|object| object.keys()).map(String::as_str).take(12).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,95 @@
+//! What there is to decide on: what the ledger says and what AWS says, observed together.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, RevisionId, TargetName};
+use crate::registration::Registration;
+use crate::release::{KnownGood, PastRollback, Release, Report};
+use crate::traffic::Traffic;
+
+/// What the ledger holds on one service: the answer of one query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceRecord {
+    /// What the team registered.
+    pub registration: Registration,
+    /// How often it was registered; a registration names the number that it replaces.
+    pub registration_version: u64,
+    /// The latest release, whatever its phase.
+    pub release: Option<Release>,
+    /// Rollbacks that still count or quarantine.
+    pub rollbacks: Vec<PastRollback>,
+    /// The last known good version of each target.
+    pub known_good: Vec<KnownGood>,
+    /// The transitions of alarms that were already answered without a rollback.
+    pub heard: Vec<Heard>,
+}
+
+/// A transition of an alarm that was answered without a rollback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    /// Which, by [`heard_key`].
+    pub key: String,
+    /// Whether people have been told.
+    pub report: Report,
+}
+
+/// Names one transition of an alarm, so that its repetition is recognised.
+pub fn heard_key(alarm: &AlarmArn, changed_at: Timestamp) -> String {
+    format!("{}@{changed_at}", alarm.name())
+}
+
+/// A service, and what its targets are seen to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Situation {
+    /// The ledger's side.
+    pub record: ServiceRecord,
+    /// The live side, by target.
+    pub live: BTreeMap<TargetName, Sighting>,
+}
+
+/// What was seen of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sighting {
+    /// The alias as it is.
+    Alias(LiveAlias),
+    /// No such alias, or no such function.
+    Missing,
+    /// It could not be looked at.
+    Unseen {
+        /// Why.
+        why: String,
+    },
+}
+
+/// An alias as Lambda has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveAlias {
+    /// The function.
+    pub function: FunctionName,
+    /// The alias.
+    pub alias: AliasName,
+    /// What it serves.
+    pub traffic: Traffic,
+    /// The token that an update must show.
+    pub revision: RevisionId,
+}
+
+/// What Lambda says of a version, as far as an alias cares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionFacts {
+    /// The version.
+    pub version: FunctionVersion,
+    /// The hash of its code.
+    pub code_sha256: String,
+    /// `Active`, `Pending`, `Inactive` or `Failed`. A function of before 2021 may have none, and serves.
+    pub state: Option<String>,
+    /// The role; both versions behind an alias must have the same.
+    pub role: Option<String>,
+    /// The dead-letter target; likewise.
+    pub dead_letter: Option<String>,
+}

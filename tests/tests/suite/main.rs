@@ -1,0 +1,10 @@
+//! Tests of the core and the adapters: no process, no network.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod adapters;
+mod decisions;
+mod events;
+mod registration;
+mod shifts;
+mod simulation;
+mod worlds;
