@@ -1,2 +1,361 @@
-//! The local AWS.
+//! The local AWS, for rehearsals and end-to-end tests: ministack for the services, and in front of it one loopback
+//! endpoint with what ministack lacks (an alarm evaluator with its dispatcher, a traffic driver, fault injection, a
+//! journal of every call). It listens on 127.0.0.1 alone, and nothing of it outlives the process that started it.
+//!
+//! It must not be needed by anything that is shipped.
+
+pub mod alarms;
+pub mod aws_client;
+pub mod deploy;
+pub mod front;
+pub mod ministack;
+pub mod python_env;
 pub mod runtime_api;
+#[cfg(feature = "bench")]
+pub mod tls_endpoint;
+pub mod traffic;
+
+use alarms::{AlarmBoard, dispatch, metrics::MetricStore};
+use aws_client::AwsClient;
+use deploy::{DeployError, StackOutputs, StackRequest};
+use front::{
+    BoundFront, Front,
+    call::{REHEARSAL_KEY, TRAFFIC_KEY},
+    faults::Faults,
+    journal::Journal,
+};
+use ministack::{Ministack, MinistackError, MinistackOptions};
+use serde_json::json;
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::runtime::{Builder, Handle, Runtime};
+use traffic::{Traffic, TrafficOptions};
+
+const WAIT_POLL_EVERY: Duration = Duration::from_millis(20);
+
+/// How a local AWS is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The target folder: caches live in its `rehearsal` folder.
+    pub target: PathBuf,
+    /// The account that everything lives in; twelve digits.
+    pub account_id: String,
+    /// The region that everything lives in.
+    pub region: String,
+    /// How long an alarm's second lasts in real seconds: at 1/60, a period of 60 s lasts one.
+    pub period_scale: f64,
+    /// How long a Step Functions wait second lasts in real seconds.
+    pub wait_scale: f64,
+    /// The wait before an asynchronous invocation's first retry; it doubles once. Real Lambda waits a minute.
+    pub async_retry_base: Duration,
+    /// Writes `rehearsal/local.json` in the target folder, so that a command line in another process finds the endpoint.
+    pub publish: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            target: default_target(),
+            account_id: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            period_scale: 1.0 / 60.0,
+            wait_scale: 0.01,
+            async_retry_base: Duration::from_millis(200),
+            publish: false,
+        }
+    }
+}
+
+/// The workspace's own target folder, wherever the binary runs.
+fn default_target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => PathBuf::from(target),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target"),
+    }
+}
+
+/// Why the local AWS did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The front could not listen.
+    #[error("failed to listen on 127.0.0.1")]
+    Listen(#[source] io::Error),
+    /// Its threads could not be started.
+    #[error("failed to start the rehearsal's threads")]
+    Runtime(#[source] io::Error),
+    /// Ministack did not come up.
+    #[error(transparent)]
+    Ministack(#[from] MinistackError),
+    /// The endpoint could not be published.
+    #[error("failed to write {path}")]
+    Publish {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The start was cut short.
+    #[error("failed to finish the start")]
+    Interrupted(#[source] tokio::task::JoinError),
+}
+
+/// A running local AWS. Dropping it ends all of it.
+#[derive(Debug)]
+pub struct LocalAws {
+    options: Options,
+    front: SocketAddr,
+    endpoint: String,
+    journal: Arc<Journal>,
+    faults: Arc<Faults>,
+    alarms: Arc<AlarmBoard>,
+    metrics: Arc<MetricStore>,
+    action_failures: Arc<dispatch::ActionFailures>,
+    published: Option<PathBuf>,
+    ministack: Ministack,
+    /// Its own threads, so that a caller's blocking work never holds the local AWS up. Present until the drop.
+    runtime: Option<Runtime>,
+}
+
+impl LocalAws {
+    /// Starts it; everything is up when this returns.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("rehearsal")
+            .enable_all()
+            .build()
+            .map_err(StartError::Runtime)?;
+        // Not dropped inside the caller's runtime when the start fails: that would panic.
+        match runtime.spawn(Parts::start(options.clone())).await {
+            Ok(Ok(parts)) => Self::assemble(options, parts, runtime),
+            Ok(Err(error)) => {
+                runtime.shutdown_background();
+                Err(error)
+            }
+            Err(error) => {
+                runtime.shutdown_background();
+                Err(StartError::Interrupted(error))
+            }
+        }
+    }
+
+    fn assemble(options: Options, parts: Parts, runtime: Runtime) -> Result<Self, StartError> {
+        let mut aws = Self {
+            endpoint: format!("http://{}", parts.front),
+            front: parts.front,
+            journal: parts.journal,
+            faults: parts.faults,
+            alarms: parts.alarms,
+            metrics: parts.metrics,
+            action_failures: parts.action_failures,
+            published: None,
+            ministack: parts.ministack,
+            runtime: Some(runtime),
+            options,
+        };
+        if aws.options.publish {
+            aws.published = Some(aws.publish()?);
+        }
+        Ok(aws)
+    }
+
+    fn publish(&self) -> Result<PathBuf, StartError> {
+        let path = published_path(&self.options.target);
+        let document = json!({
+            "endpoint": self.endpoint,
+            "pid": std::process::id(),
+            "region": self.options.region,
+            "account_id": self.options.account_id,
+        });
+        match std::fs::write(&path, document.to_string()) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(StartError::Publish { path, source }),
+        }
+    }
+
+    /// The one endpoint for every service.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        &self.options.account_id
+    }
+
+    /// The region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.options.region
+    }
+
+    /// Every AWS call so far, but for the traffic driver's.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The faults in force.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The alarms and their states.
+    #[must_use]
+    pub fn alarms(&self) -> &AlarmBoard {
+        &self.alarms
+    }
+
+    /// The samples that alarms judge.
+    #[must_use]
+    pub fn metrics(&self) -> &MetricStore {
+        &self.metrics
+    }
+
+    /// Alarm actions that could not be carried out, in words.
+    #[must_use]
+    pub fn action_failures(&self) -> Vec<String> {
+        self.action_failures.all()
+    }
+
+    /// What ministack and the functions printed so far (at most the last mebibyte).
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.ministack.log()
+    }
+
+    /// The process group of ministack and every function process.
+    #[must_use]
+    pub fn process_group_id(&self) -> u32 {
+        self.ministack.process_group_id()
+    }
+
+    /// A client that calls under the rehearsal's own name: faults leave it alone.
+    #[must_use]
+    pub fn client(&self) -> AwsClient {
+        self.client_as(REHEARSAL_KEY)
+    }
+
+    /// A client that calls under another name, as if it were part of the system under test.
+    #[must_use]
+    pub fn client_as(&self, access_key_id: &str) -> AwsClient {
+        AwsClient::new(self.front, &self.options.region, access_key_id)
+    }
+
+    /// Deploys a SAM template and returns the stack's outputs.
+    pub async fn deploy(&self, request: StackRequest) -> Result<StackOutputs, DeployError> {
+        deploy::deploy(&self.client(), &request).await
+    }
+
+    /// Starts traffic to an alias; it ends when the returned value is dropped.
+    pub fn traffic(&self, options: TrafficOptions) -> Traffic {
+        let client = self.client_as(TRAFFIC_KEY);
+        Traffic::start(&self.handle(), options, client, Arc::clone(&self.metrics))
+    }
+
+    fn handle(&self) -> Handle {
+        match &self.runtime {
+            Some(runtime) => runtime.handle().clone(),
+            // Only after the drop has begun, when nobody holds a reference any more.
+            None => Handle::current(),
+        }
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        if let Some(path) = &self.published {
+            // A leftover names a process that is gone; its readers check that.
+            let _ = std::fs::remove_file(path);
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Where `Options::publish` writes the endpoint.
+#[must_use]
+pub fn published_path(target: &Path) -> PathBuf {
+    target.join("rehearsal").join("local.json")
+}
+
+/// What is started on the rehearsal's own threads.
+struct Parts {
+    front: SocketAddr,
+    journal: Arc<Journal>,
+    faults: Arc<Faults>,
+    alarms: Arc<AlarmBoard>,
+    metrics: Arc<MetricStore>,
+    action_failures: Arc<dispatch::ActionFailures>,
+    ministack: Ministack,
+}
+
+impl Parts {
+    async fn start(options: Options) -> Result<Self, StartError> {
+        let journal = Arc::new(Journal::default());
+        let faults = Arc::new(Faults::default());
+        let metrics = Arc::new(MetricStore::default());
+        let alarms = Arc::new(AlarmBoard::new(
+            Arc::clone(&metrics),
+            &options.account_id,
+            &options.region,
+            options.period_scale,
+        ));
+        let bound = BoundFront::bind().await.map_err(StartError::Listen)?;
+        let address = bound.address();
+        let front = Arc::new(Front::new(Arc::clone(&journal), Arc::clone(&faults), Arc::clone(&alarms)));
+        tokio::spawn(bound.serve(Arc::clone(&front)));
+        let ministack = Ministack::start(&MinistackOptions {
+            cache: options.target.join("rehearsal"),
+            front_endpoint: format!("http://{address}"),
+            account_id: options.account_id,
+            region: options.region.clone(),
+            wait_scale: options.wait_scale,
+            async_retry_base: options.async_retry_base,
+        })
+        .await?;
+        front.set_ministack(ministack.address());
+        let action_failures = Arc::new(dispatch::ActionFailures::default());
+        let client = AwsClient::new(address, &options.region, REHEARSAL_KEY);
+        tokio::spawn(dispatch::run(Arc::clone(&alarms), client, Arc::clone(&action_failures)));
+        Ok(Self { front: address, journal, faults, alarms, metrics, action_failures, ministack })
+    }
+}
+
+/// Nothing came of a wait.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to see {what} within {limit_s:.1} s")]
+pub struct WaitError {
+    /// What was waited for.
+    pub what: String,
+    /// The bound.
+    pub limit_s: f64,
+}
+
+/// Waits until `probe` returns something, at most for `limit`.
+pub async fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> Option<T>,
+) -> Result<T, WaitError> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = probe() {
+            return Ok(found);
+        }
+        if Instant::now() >= deadline {
+            return Err(WaitError { what: what.to_owned(), limit_s: limit.as_secs_f64() });
+        }
+        tokio::time::sleep(WAIT_POLL_EVERY).await;
+    }
+}

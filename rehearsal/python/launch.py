@@ -1,0 +1,123 @@
+"""Starts ministack for one rehearsal, and teaches its CloudFormation what it lacks.
+
+What this file is for: to tie ministack's life to the process that started it, to send a stack's CloudWatch alarms to
+the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read.
+What it must not do: re-implement a service. Whatever needs more than a few lines here belongs to the front, in Rust.
+
+Every change is checked against the shape that the pinned ministack has. A different shape ends the start with a clear
+message, because a silently missing hook would make a rehearsal prove nothing.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+FRONT = os.environ["AWS_ENDPOINT_URL"]
+INSTANCE_DIR = os.environ["RIPCORD_REHEARSAL_DIR"]
+FRONT_TIMEOUT_S = 10
+
+
+def end_with_parent():
+    """Ends this process group, functions included, when the parent closes our standard input.
+
+    The kernel closes that pipe however the parent ends, SIGKILL included. A parent-death signal would not do: it is
+    bound to the thread that started us, and that thread may end long before its process does.
+    """
+
+    def watch():
+        while os.read(0, 4096):
+            pass
+        shutil.rmtree(INSTANCE_DIR, ignore_errors=True)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    if os.getpgrp() != os.getpid():
+        fail("not the leader of a process group of its own")
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def fail(message):
+    print(f"rehearsal: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(3)
+
+
+def ask_front(method, path, document=None):
+    """Calls the front and returns its JSON answer. A refusal becomes the resource's failure reason."""
+    body = None if document is None else json.dumps(document).encode()
+    request = urllib.request.Request(
+        FRONT + path, data=body, method=method, headers={"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=FRONT_TIMEOUT_S) as answer:
+            return json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as refusal:
+        raise ValueError(refusal.read().decode(errors="replace")) from refusal
+
+
+def send_alarms_to_the_front(provisioners):
+    """Replaces the alarm handlers of CloudFormation: ministack's refuse metric math and know no composite alarms."""
+
+    def put(kind, name, props):
+        answer = ask_front("PUT", "/_rehearsal/alarms", {"Kind": kind, "Properties": {**props, "AlarmName": name}})
+        return name, {"Arn": answer["AlarmArn"]}
+
+    def handlers(kind):
+        def name_of(logical_id, props, stack_name):
+            return props.get("AlarmName") or provisioners._physical_name(stack_name, logical_id, max_len=255)
+
+        def create(logical_id, props, stack_name):
+            return put(kind, name_of(logical_id, props, stack_name), props)
+
+        def update(physical_id, old_props, new_props, stack_name, logical_id=None):
+            name = name_of(logical_id or physical_id, new_props, stack_name)
+            created = put(kind, name, new_props)
+            # A changed name replaces the alarm: the new one exists before the old one goes.
+            if name != physical_id:
+                delete(physical_id, old_props)
+            return created
+
+        def delete(physical_id, props):
+            ask_front("DELETE", "/_rehearsal/alarms", {"AlarmNames": [physical_id]})
+
+        return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
+
+    known = provisioners._RESOURCE_HANDLERS
+    expected = {"create", "update", "update_with_logical_id", "delete"}
+    if set(known.get("AWS::CloudWatch::Alarm", {})) != expected or not callable(provisioners._physical_name):
+        fail("ministack's CloudFormation handlers have another shape than the pinned version's")
+    known["AWS::CloudWatch::Alarm"] = handlers("Metric")
+    known["AWS::CloudWatch::CompositeAlarm"] = handlers("Composite")
+
+
+def name_the_callers(lambda_svc, lambda_runtime):
+    """Gives each function an access key id of its own, so that the journal can tell who called."""
+    original = getattr(lambda_runtime, "execution_credentials", None)
+    if not callable(original) or lambda_svc.execution_credentials is not original:
+        fail("ministack's execution_credentials is not where the pinned version has it")
+
+    def credentials(config):
+        return {**original(config), "AWS_ACCESS_KEY_ID": f"FN.{config.get('FunctionName', 'unknown')}"}
+
+    lambda_svc.execution_credentials = credentials
+    lambda_runtime.execution_credentials = credentials
+
+
+def main():
+    end_with_parent()
+    from ministack import app
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+    from ministack.services.cloudformation import provisioners
+
+    send_alarms_to_the_front(provisioners)
+    name_the_callers(lambda_svc, lambda_runtime)
+    app.main()
+
+
+if __name__ == "__main__":
+    main()
