@@ -5,6 +5,7 @@ mod connect;
 pub mod console;
 mod execute;
 mod ledger;
+mod logs;
 mod notices;
 mod observe;
 mod versions;

@@ -28,6 +28,17 @@ pub struct Evidence {
     pub keep_until: Timestamp,
 }
 
+/// What a version logged before it was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogExcerpt {
+    /// The function and its version.
+    pub source: String,
+    /// The lines, oldest first.
+    pub lines: Vec<String>,
+    /// Why there are none, if they could not be read.
+    pub unread_because: Option<String>,
+}
+
 /// Where the evidence of a release lies in the ledger; one place per release and kind, so that a retry overwrites.
 pub fn evidence_key(generation: Option<Generation>, kind: &str, at: Timestamp) -> String {
     match generation {

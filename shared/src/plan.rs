@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
-use crate::names::{AliasName, FunctionName, FunctionVersion, RevisionId, ServiceName, TargetName};
+use crate::names::{
+    AliasName, FunctionName, FunctionVersion, Generation, RevisionId, ServiceName, TargetName,
+};
 use crate::notice::Notice;
 use crate::release::{KnownGood, PastRollback, Release, Report};
 use crate::situation::Heard;
@@ -27,6 +29,8 @@ pub enum Step {
         alias: AliasName,
         /// What it should serve.
         traffic: Traffic,
+        /// The alias as it was seen, where it was not touched since: it must still be that one.
+        revision: Option<RevisionId>,
     },
     /// Point a second alias at a version, so that nothing that cleans up versions can delete it.
     Pin {
@@ -54,6 +58,27 @@ pub enum Step {
     },
     /// Tell people.
     Tell(Box<Notice>),
+    /// Keep what the version logged before the signal, for the review. What cannot be read is noted, and stops nothing.
+    KeepLogs(KeepLogs),
+}
+
+/// Which log lines to keep, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepLogs {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub generation: Generation,
+    /// The function.
+    pub function: FunctionName,
+    /// Its version that was taken back.
+    pub version: FunctionVersion,
+    /// From when on.
+    pub from: Timestamp,
+    /// Up to when.
+    pub to: Timestamp,
+    /// When the ledger may forget them.
+    pub keep_until: Timestamp,
 }
 
 /// A change of an alias's traffic.
@@ -112,7 +137,12 @@ impl LedgerWrite {
 impl SetTraffic {
     /// The step that reads back what this one did.
     pub fn confirm(&self) -> Step {
-        Step::Confirm { function: self.function.clone(), alias: self.alias.clone(), traffic: self.traffic }
+        Step::Confirm {
+            function: self.function.clone(),
+            alias: self.alias.clone(),
+            traffic: self.traffic,
+            revision: None,
+        }
     }
 }
 
@@ -124,9 +154,12 @@ impl Step {
     pub fn moves_traffic(&self) -> bool {
         match self {
             Self::SetTraffic(_) => true,
-            Self::Confirm { .. } | Self::Pin { .. } | Self::Write(_) | Self::Hear { .. } | Self::Tell(_) => {
-                false
-            }
+            Self::Confirm { .. }
+            | Self::Pin { .. }
+            | Self::Write(_)
+            | Self::Hear { .. }
+            | Self::Tell(_)
+            | Self::KeepLogs(_) => false,
         }
     }
 
@@ -140,6 +173,7 @@ impl Step {
             // A transaction is authorised by the actions inside it.
             Self::Write(_) | Self::Hear { .. } => &["dynamodb:PutItem"],
             Self::Tell(_) => &["sns:Publish"],
+            Self::KeepLogs(_) => &["logs:FilterLogEvents", "dynamodb:PutItem"],
         }
     }
 }
@@ -152,8 +186,11 @@ impl fmt::Display for Step {
                 f,
                 "lambda:UpdateAlias {function}:{alias} to {traffic} (was {was}), if its revision is still {revision}"
             ),
-            Self::Confirm { function, alias, traffic } => {
+            Self::Confirm { function, alias, traffic, revision: None } => {
                 write!(f, "lambda:GetAlias {function}:{alias}, which must now serve {traffic}")
+            }
+            Self::Confirm { function, alias, traffic, revision: Some(revision) } => {
+                write!(f, "lambda:GetAlias {function}:{alias}, which must still serve {traffic} at revision {revision}")
             }
             Self::Pin { function, alias, version, replaces: None } => {
                 write!(f, "lambda:CreateAlias {function}:{alias} on {version}, if there is none")
@@ -193,6 +230,12 @@ impl fmt::Display for Step {
                 write!(f, "dynamodb:PutItem {service}: {key} is being answered, if nobody else does")
             }
             Self::Tell(notice) => write!(f, "sns:Publish {} {:?}", notice.severity, notice.title),
+            Self::KeepLogs(KeepLogs { function, version, from, .. }) => {
+                write!(
+                    f,
+                    "logs:FilterLogEvents of {function} version {version} since {from}, kept as evidence"
+                )
+            }
         }
     }
 }

@@ -159,7 +159,7 @@ fn read_embedded(message: &Value, what: &str, received_at: Timestamp) -> Reading
             });
         }
     };
-    match inner.get("Message").filter(|_| inner.get("TopicArn").is_some()) {
+    match inner.get("Message").filter(|_| is_sns_envelope(&inner)) {
         Some(message) => match message.as_str().map(serde_json::from_str::<Value>) {
             Some(Ok(innermost)) => read_one(&innermost, received_at),
             Some(Err(_)) | None => Reading::Unreadable(Unreadable::NotAnObject {
@@ -169,6 +169,10 @@ fn read_embedded(message: &Value, what: &str, received_at: Timestamp) -> Reading
         },
         None => read_one(&inner, received_at),
     }
+}
+
+fn is_sns_envelope(value: &Value) -> bool {
+    value.get("TopicArn").is_some() || value.get("Type").and_then(Value::as_str) == Some("Notification")
 }
 
 fn read_one(event: &Value, received_at: Timestamp) -> Reading {
@@ -189,28 +193,36 @@ fn read_one(event: &Value, received_at: Timestamp) -> Reading {
     if object.contains_key("command") {
         return settle(read_command(event, received_at));
     }
-    if object.contains_key("AlarmName") {
+    // Either field tells the form, so that an alarm which lacks one is reported as lacking it, and not ignored.
+    if object.contains_key("AlarmName") || object.contains_key("AlarmArn") {
         return settle(read_sns_alarm(event));
     }
-    if object.contains_key("alarmData") {
+    if object.contains_key("alarmData") || object.contains_key("alarmArn") {
         return settle(read_direct_alarm(event));
     }
+    let source = event.get("source").and_then(Value::as_str);
     if let Some(detail_type) = event.get("detail-type").and_then(Value::as_str) {
-        let source = event.get("source").and_then(Value::as_str).unwrap_or("an unnamed source");
-        return if source == "aws.cloudwatch" && detail_type == "CloudWatch Alarm State Change" {
-            settle(read_eventbridge_alarm(event))
-        } else {
-            Reading::Foreign(format!("{detail_type:?} of {source}"))
+        return match source {
+            Some(CLOUDWATCH) | None if detail_type == "CloudWatch Alarm State Change" => {
+                settle(read_eventbridge_alarm(event))
+            }
+            Some(source) => Reading::Foreign(format!("{detail_type:?} of {source}")),
+            None => Reading::Foreign(format!("{detail_type:?} of an unnamed source")),
         };
     }
-    // Other publishers share a team's topics: a CodeDeploy trigger, say. An object that names its kind is theirs.
-    for kind in ["source", "eventSource", "eventTriggerName", "Type", "Event"] {
-        if let Some(name) = event.get(kind).and_then(Value::as_str) {
-            return Reading::Foreign(format!("an event with {kind} = {name:?}"));
+    // Other publishers share a team's topics: a CodeDeploy trigger, say. An object that names its kind is theirs. What
+    // comes from CloudWatch and does not say what it is may be an alarm, and must not get lost.
+    if source != Some(CLOUDWATCH) {
+        for kind in ["source", "eventSource", "eventTriggerName", "Type", "Event"] {
+            if let Some(name) = event.get(kind).and_then(Value::as_str) {
+                return Reading::Foreign(format!("an event with {kind} = {name:?}"));
+            }
         }
     }
     Reading::Unreadable(Unreadable::UnknownForm { fields: fields_of(event) })
 }
+
+const CLOUDWATCH: &str = "aws.cloudwatch";
 
 fn settle(read: Result<Signal, Unreadable>) -> Reading {
     match read {

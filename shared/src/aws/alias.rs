@@ -59,12 +59,16 @@ impl Aws {
         function: &FunctionName,
         alias: &AliasName,
         wanted: Traffic,
+        unchanged_since: Option<&RevisionId>,
     ) -> Result<(), Interruption> {
         match self.alias(function, alias).await {
-            Sighting::Alias(live) if live.traffic == wanted => Ok(()),
-            Sighting::Alias(live) => {
+            Sighting::Alias(live) if live.traffic != wanted => {
                 Err(Interruption::Raced { what: format!("{function}:{alias} serves {} again", live.traffic) })
             }
+            Sighting::Alias(live) if unchanged_since.is_some_and(|seen| *seen != live.revision) => {
+                Err(Interruption::Raced { what: format!("{function}:{alias} has changed since it was seen") })
+            }
+            Sighting::Alias(_) => Ok(()),
             Sighting::Missing => Err(Interruption::Raced { what: format!("{function}:{alias} is gone") }),
             Sighting::Unseen { why } => Err(Interruption::Failed { why }),
         }

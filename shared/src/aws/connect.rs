@@ -39,6 +39,7 @@ pub struct Aws {
     /// The ledger.
     pub ledger: Ledger,
     pub(super) lambda: aws_sdk_lambda::Client,
+    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) topic_arn: String,
 }
@@ -93,6 +94,7 @@ impl Aws {
         Self {
             ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&config), names.table),
             lambda: aws_sdk_lambda::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             sns: aws_sdk_sns::Client::new(&config),
             topic_arn: names.topic_arn,
         }
@@ -103,8 +105,9 @@ impl Aws {
         dynamodb: aws_sdk_dynamodb::Client,
         lambda: aws_sdk_lambda::Client,
         sns: aws_sdk_sns::Client,
+        logs: aws_sdk_cloudwatchlogs::Client,
         names: SuiteNames,
     ) -> Self {
-        Self { ledger: Ledger::new(dynamodb, names.table), lambda, sns, topic_arn: names.topic_arn }
+        Self { ledger: Ledger::new(dynamodb, names.table), lambda, logs, sns, topic_arn: names.topic_arn }
     }
 }

@@ -61,12 +61,18 @@ pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
 async fn take_one(aws: &Aws, step: &Step) -> Result<(), Interruption> {
     match step {
         Step::SetTraffic(step) => aws.set_traffic(step).await,
-        Step::Confirm { function, alias, traffic } => aws.confirm(function, alias, *traffic).await,
+        Step::Confirm { function, alias, traffic, revision } => {
+            aws.confirm(function, alias, *traffic, revision.as_ref()).await
+        }
         Step::Pin { function, alias, version, replaces } => {
             aws.pin(function, alias, *version, replaces.as_ref()).await
         }
         Step::Write(write) => aws.ledger.write(write).await,
         Step::Hear { service, heard, now, until } => aws.ledger.hear(service, heard, *now, *until).await,
         Step::Tell(notice) => aws.tell(notice).await,
+        Step::KeepLogs(keep) => {
+            aws.keep_logs(keep).await;
+            Ok(())
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! | `services` | `NAME` | the names of all services |
 //! | `history#NAME` | `GENERATION` | every release as it was last written |
 //! | `evidence#NAME` | `GENERATION#KIND` | what was seen, decided and done |
+//! | `logs#NAME` | `GENERATION#FUNCTION` | what the version that was taken back had logged |
 //!
 //! What an item holds is JSON text under `doc`; what conditions compare stands beside it as an attribute of its own.
 
@@ -26,9 +27,9 @@ use serde::de::DeserializeOwned;
 
 use super::CallFailed;
 use super::execute::Interruption;
-use crate::evidence::{Evidence, evidence_key};
+use crate::evidence::{Evidence, LogExcerpt, evidence_key};
 use crate::names::{AlarmArn, ServiceName};
-use crate::plan::LedgerWrite;
+use crate::plan::{KeepLogs, LedgerWrite};
 use crate::registration::Target;
 use crate::release::{KnownGood, PastRollback, Release, Report};
 use crate::situation::{Heard, ServiceRecord};
@@ -215,6 +216,21 @@ impl Ledger {
             }
             TransactError::Call(failed) => Interruption::Failed { why: failed.to_string() },
         })
+    }
+
+    /// Keeps an excerpt of logs beside the evidence of its release.
+    pub(super) async fn keep_excerpt(&self, keep: &KeepLogs, excerpt: &LogExcerpt) -> Result<(), CallFailed> {
+        let sk = format!("{:010}#{}", keep.generation.0, keep.function);
+        let put = self.put(&format!("logs#{}", keep.service), &sk, excerpt);
+        match self.transact(&keep.service, vec![put.item("expires_at", seconds(keep.keep_until))]).await {
+            Ok(()) | Err(TransactError::Lost { .. }) => Ok(()),
+            Err(TransactError::Call(failed)) => Err(failed),
+        }
+    }
+
+    /// The excerpts of logs kept for a service, oldest first.
+    pub async fn excerpts(&self, service: &ServiceName) -> Result<Vec<LogExcerpt>, LedgerError> {
+        self.query(&format!("logs#{service}")).await?.iter().map(document).collect()
     }
 
     fn put(

@@ -7,7 +7,7 @@ use crate::evidence::Evidence;
 use crate::metrics::Metric;
 use crate::names::{FunctionVersion, Generation, ServiceName};
 use crate::notice::{Notice, Severity};
-use crate::plan::{LedgerWrite, SetTraffic, Step, Steps};
+use crate::plan::{KeepLogs, LedgerWrite, SetTraffic, Step, Steps};
 use crate::reason::Reason;
 use crate::release::{Change, Event, PastRollback, Phase, Release, Report};
 use crate::signal::{AlarmChange, Signal};
@@ -15,6 +15,8 @@ use crate::situation::{Heard, heard_key};
 
 /// Evidence is kept for the review and for those who audit later.
 const EVIDENCE_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// An alarm looks back over some minutes; what it saw was logged in them.
+const LOGS_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 /// A repeated alarm action comes within Lambda's six hours of retries; a day is ample.
 const HEARD_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -36,9 +38,11 @@ impl Case<'_> {
                 at: self.moment.now,
             });
         };
-        let taken_back = release.changes.iter().filter(|change| to != Some(change.candidate));
+        let taken_back = || release.changes.iter().filter(|change| to != Some(change.candidate));
         let rollbacks =
-            taken_back.map(|change| self.past_rollback(release.generation, change, &reason)).collect();
+            taken_back().map(|change| self.past_rollback(release.generation, change, &reason)).collect();
+        let logs = taken_back().filter_map(|change| self.keep_logs(release.generation, change));
+        let logs: Vec<Step> = logs.map(Step::KeepLogs).collect();
         let evidence = self.evidence("rollback", Some(release.generation), &reason, &moves);
         let mut steps = traffic_rows(&moves);
         steps.extend(self.close(closed, |write| LedgerWrite {
@@ -47,6 +51,7 @@ impl Case<'_> {
             evidence: Some(evidence),
             ..write
         }));
+        steps.push(logs);
         Decision { course, reason, steps, metrics: self.rollback_metrics() }
     }
 
@@ -214,6 +219,20 @@ impl Case<'_> {
             automatic: self.is_automatic(),
             reason: reason.to_string(),
         }
+    }
+
+    fn keep_logs(&self, generation: Generation, change: &Change) -> Option<KeepLogs> {
+        let registration = &self.situation.record.registration;
+        let raised_at = self.signal.raised_at();
+        Some(KeepLogs {
+            service: registration.service.clone(),
+            generation,
+            function: registration.target(&change.target)?.function.clone(),
+            version: change.candidate,
+            from: raised_at.saturating_sub(LOGS_BEFORE).unwrap_or(raised_at),
+            to: self.moment.now,
+            keep_until: plus(self.moment.now, EVIDENCE_KEPT),
+        })
     }
 
     fn quarantined_until(&self) -> Timestamp {
