@@ -6,6 +6,7 @@
 
 pub mod alarms;
 pub mod aws_client;
+pub mod checkout;
 pub mod deploy;
 pub mod front;
 pub mod ministack;
@@ -237,6 +238,12 @@ impl LocalAws {
     #[must_use]
     pub fn process_group_id(&self) -> u32 {
         self.ministack.process_group_id()
+    }
+
+    /// The folder that holds everything of this instance; it goes with it.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.ministack.home()
     }
 
     /// A client that calls under the rehearsal's own name: faults leave it alone.

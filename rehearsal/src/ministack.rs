@@ -113,6 +113,10 @@ impl Ministack {
         self.group.leader.id()
     }
 
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// What ministack and the functions printed so far.
     pub(crate) fn log(&self) -> String {
         read_tail(&self.log_path(), 1 << 20)

@@ -4,7 +4,7 @@
 use super::{AlarmBoard, Transition, evaluate::AlarmState, payload};
 use crate::aws_client::{AwsAnswer, AwsClient, AwsRequest, CallError};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
@@ -73,7 +73,7 @@ async fn act(board: &AlarmBoard, client: &AwsClient, transition: &Transition, fa
             done.map_err(|reason| format!("{} -> {arn}: {reason}", transition.definition.name))
         });
     }
-    if let Err(reason) = check(put_event(client, transition).await) {
+    if let Err(reason) = check_event(put_event(client, transition).await) {
         failures.add(format!("{} -> EventBridge: {reason}", definition.name));
     }
     while let Some(done) = side_by_side.join_next().await {
@@ -122,8 +122,18 @@ async fn invoke(client: &AwsClient, arn: &str, event: String) -> Result<AwsAnswe
 }
 
 async fn put_event(client: &AwsClient, transition: &Transition) -> Result<AwsAnswer, CallError> {
-    let entries = json!({"Entries": [payload::event_entry(transition)]});
+    // The launcher lets `aws.*` sources pass for this field alone.
+    let entries = json!({"Entries": [payload::event_entry(transition)], "FromRehearsalCloudWatch": true});
     client.json("events", "AWSEvents.PutEvents", &entries).await
+}
+
+/// `PutEvents` answers 200 even when it took no event.
+fn check_event(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
+    let text = answer.as_ref().map(AwsAnswer::text).unwrap_or_default();
+    check(answer)?;
+    let failed =
+        serde_json::from_str::<Value>(&text).ok().and_then(|answer| answer["FailedEntryCount"].as_u64());
+    if failed == Some(0) { Ok(()) } else { Err(text) }
 }
 
 fn check(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
