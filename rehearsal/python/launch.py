@@ -1,4 +1,4 @@
-"""Starts ministack for one rehearsal, and teaches its CloudFormation what it lacks.
+"""Starts ministack for one rehearsal, behind the front, and teaches its CloudFormation what it lacks.
 
 What this file is for: to tie ministack's life to the process that started it, to send a stack's CloudWatch alarms to
 the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read.
@@ -19,6 +19,8 @@ import urllib.request
 
 FRONT = os.environ["AWS_ENDPOINT_URL"]
 INSTANCE_DIR = os.environ["RIPCORD_REHEARSAL_DIR"]
+PORT = os.environ["RIPCORD_REHEARSAL_PORT"]
+PUBLICATION = os.environ["RIPCORD_REHEARSAL_PUBLICATION"]
 FRONT_TIMEOUT_S = 10
 
 
@@ -32,12 +34,24 @@ def end_with_parent():
     def watch():
         while os.read(0, 4096):
             pass
+        unpublish()
         shutil.rmtree(INSTANCE_DIR, ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     if os.getpgrp() != os.getpid():
         fail("not the leader of a process group of its own")
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def unpublish():
+    """Removes the parent's publication of its endpoint, unless another rehearsal has published its own meanwhile."""
+    try:
+        with open(PUBLICATION, encoding="utf-8") as publication:
+            is_ours = json.load(publication).get("endpoint") == FRONT
+        if is_ours:
+            os.remove(PUBLICATION)
+    except (OSError, ValueError):
+        pass
 
 
 def fail(message):
@@ -119,6 +133,13 @@ def let_cloudwatch_put_events(eventbridge):
     eventbridge._put_events = put_events
 
 
+def listen_behind_the_front(app):
+    """Listens on a port of its own, while GATEWAY_PORT, from which ministack makes URLs, is the front's."""
+    if not callable(getattr(app, "_resolve_port", None)):
+        fail("ministack's _resolve_port is not where the pinned version has it")
+    app._resolve_port = lambda: PORT
+
+
 def main():
     end_with_parent()
     from ministack import app
@@ -129,6 +150,7 @@ def main():
     send_alarms_to_the_front(provisioners)
     name_the_callers(lambda_svc, lambda_runtime)
     let_cloudwatch_put_events(eventbridge)
+    listen_behind_the_front(app)
     app.main()
 
 

@@ -324,7 +324,8 @@ impl Parts {
         tokio::spawn(bound.serve(Arc::clone(&front)));
         let ministack = Ministack::start(&MinistackOptions {
             cache: options.target.join("rehearsal"),
-            front_endpoint: format!("http://{address}"),
+            front: address,
+            publication: published_path(&options.target),
             account_id: options.account_id,
             region: options.region.clone(),
             wait_scale: options.wait_scale,

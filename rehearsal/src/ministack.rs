@@ -63,8 +63,10 @@ pub enum MinistackError {
 pub(crate) struct MinistackOptions {
     /// Where the Python environment is kept between rehearsals.
     pub(crate) cache: PathBuf,
-    /// The front: what functions and the alarm hook call.
-    pub(crate) front_endpoint: String,
+    /// The front: what functions and the alarm hook call, and what URLs in answers point to.
+    pub(crate) front: SocketAddr,
+    /// Removed by the launcher when this process ends without a destructor.
+    pub(crate) publication: PathBuf,
     pub(crate) account_id: String,
     pub(crate) region: String,
     /// A Step Functions `Wait` second lasts this many real seconds.
@@ -200,19 +202,22 @@ impl ProcessGroup {
             }
         }
         command
-            .env("AWS_ENDPOINT_URL", &options.front_endpoint)
+            .env("AWS_ENDPOINT_URL", format!("http://{}", options.front))
             .env("AWS_ACCESS_KEY_ID", &options.account_id)
             .env("AWS_SECRET_ACCESS_KEY", "rehearsal")
             .env("AWS_DEFAULT_REGION", &options.region)
             .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", address.port().to_string())
+            .env("GATEWAY_PORT", options.front.port().to_string())
             .env("LAMBDA_ACCOUNT_CONCURRENCY", "200")
             .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", format!("{}", options.async_retry_base.as_secs_f64()))
             .env("LOG_LEVEL", "INFO")
             .env("MINISTACK_ACCOUNT_ID", &options.account_id)
+            .env("MINISTACK_HOST", "127.0.0.1")
             .env("MINISTACK_REGION", &options.region)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("RIPCORD_REHEARSAL_DIR", home)
+            .env("RIPCORD_REHEARSAL_PORT", address.port().to_string())
+            .env("RIPCORD_REHEARSAL_PUBLICATION", &options.publication)
             .env("S3_DATA_DIR", home.join("s3"))
             .env("SFN_WAIT_SCALE", format!("{}", options.wait_scale))
             .env("STATE_DIR", home.join("state"))
