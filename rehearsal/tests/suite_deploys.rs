@@ -1,6 +1,5 @@
 //! The suite's own template and the example's come up in the local AWS. What their functions do is tested elsewhere; here
 //! a stand-in takes their place, so that this needs no release build.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ripcord_rehearsal::{
     LocalAws, Options,
@@ -21,7 +20,7 @@ async fn the_suite_and_the_example_come_up_with_their_alarms() {
         parameters: vec![("LedgerDeletionProtection".to_owned(), "false".to_owned())],
     };
     let outputs = aws.deploy(suite.clone()).await.unwrap();
-    let rollback = outputs.get("AlarmRollbackArn").unwrap();
+    let rollback = &outputs["AlarmRollbackArn"];
     assert!(rollback.ends_with(":function:ripcord-alarm-rollback"), "{rollback}");
     assert!(outputs.contains_key("LedgerTableName") && outputs.contains_key("FailedSignalsQueueUrl"));
 
