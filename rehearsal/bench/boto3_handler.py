@@ -17,10 +17,13 @@ TABLE = os.environ["RIPCORD_TABLE"]
 TOPIC = os.environ["RIPCORD_TOPIC_ARN"]
 EVIDENCE_KEPT_S = 90 * 24 * 3600
 QUARANTINE_KEPT_S = 7 * 24 * 3600
+LOGS_BEFORE_MS = 15 * 60 * 1000
+LOG_PATTERN = '?ERROR ?Error ?error ?Exception ?"Task timed out"'
 
 dynamodb = boto3.client("dynamodb")
 lambda_ = boto3.client("lambda")
 sns = boto3.client("sns")
+logs = boto3.client("logs")
 pool = ThreadPoolExecutor(max_workers=2)
 
 services_of_alarms = {}
@@ -133,6 +136,20 @@ def roll_back(guarded, event, state):
             put(partition, "release", release, seq=release["seq"]),
             put(f"history#{service}", f"{generation:010}", release),
         ]
+    )
+    group, version, to = f"/aws/lambda/{target['function']}", change["candidate"], datetime.now(timezone.utc)
+    lines = logs.filter_log_events(
+        logGroupName=group,
+        logStreamNamePrefix=f"{to:%Y/%m/%d}/[{version}]",
+        filterPattern=LOG_PATTERN,
+        startTime=int(changed_at.timestamp() * 1000) - LOGS_BEFORE_MS,
+        endTime=int(to.timestamp() * 1000),
+        limit=25,
+    )["events"]
+    excerpt = {"source": f"{target['function']}:{version}", "lines": [line["message"].rstrip()[:1000] for line in lines]}
+    key = f"{generation:010}#{target['function']}"
+    dynamodb.transact_write_items(
+        TransactItems=[put(f"logs#{service}", key, excerpt, expires_at=now_s + EVIDENCE_KEPT_S)]
     )
     return {"course": "restore", "service": service, "generation": generation, "reason": why}
 

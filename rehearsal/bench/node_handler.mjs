@@ -3,6 +3,7 @@
 // other runs at the same time. The runtime loop at the end is leaner than the one in Lambda's own Node image.
 
 import { Agent, request } from "node:http";
+import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { DynamoDBClient, QueryCommand, TransactWriteItemsCommand } from "@aws-sdk/client-dynamodb";
 import { GetAliasCommand, LambdaClient, UpdateAliasCommand } from "@aws-sdk/client-lambda";
 import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
@@ -11,10 +12,13 @@ const TABLE = process.env.RIPCORD_TABLE;
 const TOPIC = process.env.RIPCORD_TOPIC_ARN;
 const EVIDENCE_KEPT_S = 90 * 24 * 3600;
 const QUARANTINE_KEPT_S = 7 * 24 * 3600;
+const LOGS_BEFORE_MS = 15 * 60 * 1000;
+const LOG_PATTERN = '?ERROR ?Error ?error ?Exception ?"Task timed out"';
 
 const dynamodb = new DynamoDBClient({});
 const lambda = new LambdaClient({});
 const sns = new SNSClient({});
+const logs = new CloudWatchLogsClient({});
 
 const servicesOfAlarms = new Map();
 
@@ -116,6 +120,22 @@ async function rollBack({ service, targets: [target] }, event, state) {
   const told = { ...ended, report: { sent: { at: now } }, seq: ended.seq + 1 };
   await dynamodb.send(new TransactWriteItemsCommand({
     TransactItems: [put(partition, "release", told, { seq: told.seq }), put(`history#${service}`, key, told)],
+  }));
+  const day = now.toISOString().slice(0, 10).replaceAll("-", "/");
+  const { events } = await logs.send(new FilterLogEventsCommand({
+    logGroupName: `/aws/lambda/${target.function}`,
+    logStreamNamePrefix: `${day}/[${change.candidate}]`,
+    filterPattern: LOG_PATTERN,
+    startTime: changedAt.getTime() - LOGS_BEFORE_MS,
+    endTime: now.getTime(),
+    limit: 25,
+  }));
+  const lines = events.map(({ message }) => message.trimEnd().slice(0, 1000));
+  const excerpt = { source: `${target.function}:${change.candidate}`, lines };
+  await dynamodb.send(new TransactWriteItemsCommand({
+    TransactItems: [
+      put(`logs#${service}`, `${key}#${target.function}`, excerpt, { expiresAt: nowS + EVIDENCE_KEPT_S }),
+    ],
   }));
   return { course: "restore", service, generation, reason: why };
 }

@@ -1,4 +1,4 @@
-//! DynamoDB, Lambda and SNS over TLS on loopback, each answering after a fixed time, for measuring.
+//! DynamoDB, Lambda, SNS and CloudWatch Logs over TLS on loopback, each answering after a fixed time, for measuring.
 //!
 //! Every service has its own port, as every AWS service has its own host, so that nobody saves a handshake that
 //! would be needed in a real region. Each request is recorded with the time at which it arrived and was answered:
@@ -48,11 +48,13 @@ pub enum Service {
     Lambda,
     /// The notice.
     Sns,
+    /// What the version that is taken back had logged.
+    CloudWatchLogs,
 }
 
 impl Service {
     /// All of them.
-    pub const EVERY: [Self; 3] = [Self::DynamoDb, Self::Lambda, Self::Sns];
+    pub const EVERY: [Self; 4] = [Self::DynamoDb, Self::Lambda, Self::Sns, Self::CloudWatchLogs];
 
     /// The variable by which every AWS SDK takes an endpoint for this service alone.
     #[must_use]
@@ -61,6 +63,7 @@ impl Service {
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
             Self::Sns => "AWS_ENDPOINT_URL_SNS",
+            Self::CloudWatchLogs => "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
         }
     }
 }
@@ -118,7 +121,7 @@ struct Connection {
 }
 
 impl TlsEndpoint {
-    /// Starts all three services over one world. Every answer takes `answer_delay`.
+    /// Starts all services over one world. Every answer takes `answer_delay`.
     pub async fn start(world: World, answer_delay: Duration) -> Result<Self, TlsEndpointError> {
         let (ca_pem, config) = certificates()?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -280,8 +283,9 @@ async fn exchange(request: Request<Incoming>, connection: u64, shared: &Shared) 
         Err(_) => return Response::new(Full::default()),
     };
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-    // The three protocols cannot be mistaken for one another, whichever port they come in by.
+    // The protocols cannot be mistaken for one another, whichever port a request comes in by.
     let answer = match (target, head.uri.path()) {
+        (Some(target), _) if target.starts_with("Logs_") => World::logs(target),
         (Some(target), _) => lock(&shared.world).dynamodb(target, &body),
         (None, "/") => lock(&shared.world).sns(&body),
         (None, path) => lock(&shared.world).lambda(&head.method, path, &body),

@@ -1,4 +1,4 @@
-//! The little of DynamoDB, Lambda and SNS that one rollback sees: items, aliases with their revisions, a topic.
+//! The little of AWS that one rollback sees: items, aliases with their revisions, a topic, a log with one error in it.
 //!
 //! Writes are applied and conditions are not looked at: there is one writer at a time, and what the conditions
 //! protect from is tested elsewhere, against a full local AWS.
@@ -117,6 +117,21 @@ impl World {
             }
         }
         Some(json!({}))
+    }
+
+    /// What the version that is taken back had logged.
+    pub(super) fn logs(target: &str) -> Answer {
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let body = json!({
+            "events": [{
+                "eventId": "1", "ingestionTime": 0, "timestamp": 0, "logStreamName": "2026/01/01/[2]0000",
+                "message": "ERROR payment provider answered 500\n",
+            }],
+            "searchedLogStreams": [],
+        });
+        let (status, body) = if operation == "FilterLogEvents" { (200, body) } else { (400, json!({})) };
+        let call = format!("logs:{operation}");
+        Answer { call, status, content_type: "application/x-amz-json-1.1", body: body.to_string() }
     }
 
     pub(super) fn lambda(&mut self, method: &Method, path: &str, body: &[u8]) -> Answer {

@@ -22,7 +22,10 @@ pub(crate) async fn count(scene: &Scene, spec: &FunctionSpec, folder: &Path) -> 
 
 async fn run(scene: &Scene, spec: &FunctionSpec, folder: &Path, event: bool) -> anyhow::Result<u64> {
     let mut under = FunctionSpec { program: "valgrind".into(), args: Vec::new(), ..spec.clone() };
-    let output = format!("--callgrind-out-file={}", folder.join("callgrind.out").display());
+    // Left behind for `callgrind_annotate`, one file per contender and kind of run.
+    let until = if event { "event" } else { "ready" };
+    let output = folder.join(format!("callgrind.{}.{until}.out", spec.handler));
+    let output = format!("--callgrind-out-file={}", output.display());
     under = under.arg("--tool=callgrind").arg("--vgdb=no").arg(output).arg(&spec.program);
     under.args.extend(spec.args.iter().cloned());
     scene.reset();

@@ -21,8 +21,8 @@ use crate::contenders::{Artefact, Contender, Folders};
 use crate::report::{Measure, Report, Samples};
 use crate::scene::Scene;
 
-/// About four seconds per round, so that a run stays under five minutes.
-const ITERATIONS_DEFAULT: usize = 40;
+/// Seven to nine seconds per round, so that a run stays under five minutes.
+const ITERATIONS_DEFAULT: usize = 30;
 const ANSWER_DELAY: Duration = Duration::from_millis(5);
 const USAGE: &str = "usage: cargo bench-rollback [--iterations N] [--json FILE] [--skip-build | --artefact FILE] \
                      [--skip-instructions]";

@@ -14,6 +14,9 @@ use crate::scene::Scene;
 
 /// Far above everything that is measured, the slowest contender at 1/14 of a CPU included.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Before a connection can die in silence, the kernel has to have sent its last, delayed acknowledgement: one that
+/// finds nobody would be answered with a reset at once.
+const ACKNOWLEDGED_AFTER: Duration = Duration::from_millis(250);
 /// Until every socket that was told to end has ended.
 const SOCKETS_SETTLE: Duration = Duration::from_millis(30);
 /// Events after the first, in the same process, per round.
@@ -99,6 +102,7 @@ async fn run_event(
         Some(death) => {
             let pid = Pid::from_raw(process.pid().try_into()?).context("it has no process id")?;
             kill_process(pid, Signal::STOP)?;
+            tokio::time::sleep(ACKNOWLEDGED_AFTER).await;
             let ended = scene.endpoint.end_connections(death);
             tokio::time::sleep(SOCKETS_SETTLE).await;
             // The event waits for the process when it wakes, as it does in Lambda.
