@@ -1,0 +1,309 @@
+//! `ripcord apply`: registers a service, if nobody has registered it anew since it was read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use ripcord::names::{FunctionVersion, ServiceName, TargetName};
+use ripcord::registration::{Registration, Target};
+use ripcord::release::KnownGood;
+use ripcord::situation::{ServiceRecord, Sighting};
+use serde::Serialize;
+
+use crate::changes::{FieldChange, changes};
+use crate::failure::{Failure, Kind};
+use crate::output::{FAINT, GOOD, NAME, styled};
+use crate::session::{Place, Session};
+use crate::validate;
+
+pub(crate) const EXAMPLES: &str = "\
+What an alias serves now is registered as its last known good version, unless the ledger knows one already.
+
+Examples:
+  ripcord apply ripcord.json
+  ripcord apply ripcord.json --stable api=7      version 7 of target api is known to be good
+  ripcord apply ripcord.json --expect 3          only over registration 3 (0: only if there is none)";
+
+/// What to register.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The registration document
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A version known to be good; once per target
+    #[arg(long, value_name = "TARGET=VERSION", value_parser = stable)]
+    stable: Vec<(TargetName, FunctionVersion)>,
+    /// The registration that this one replaces; else the one found
+    #[arg(long, value_name = "VERSION")]
+    expect: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Applied {
+    service: ServiceName,
+    /// The registration's version now.
+    registration_version: u64,
+    /// Whether anything had to be written.
+    changed: bool,
+    changes: Vec<FieldChange>,
+    /// The versions that were registered as last known good by this command.
+    stable: BTreeMap<TargetName, FunctionVersion>,
+}
+
+pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> {
+    let registration = validate::read(&args.file)?;
+    let service = &registration.service;
+    check_targets(&registration, &args.stable)?;
+    let session = Session::open(place).await?;
+    let home = session.home().await?;
+    let before = session.aws.ledger.service(service).await?;
+    check_expectation(service, args.expect, before.as_ref())?;
+
+    let good = session.known_good(&registration, before.as_ref(), &args.stable).await?;
+    let changes = match &before {
+        Some(record) => changes(&record.registration, &registration),
+        None => Vec::new(),
+    };
+    let stable = good.iter().map(|good| (good.target.clone(), good.version)).collect();
+    let service = service.clone();
+    match before {
+        Some(record) if changes.is_empty() && good.is_empty() => {
+            let registration_version = record.registration_version;
+            Ok(Applied { service, registration_version, changed: false, changes, stable })
+        }
+        before => {
+            let registration_version =
+                session.aws.ledger.register(&registration, before.as_ref(), good, &home).await?;
+            Ok(Applied { service, registration_version, changed: true, changes, stable })
+        }
+    }
+}
+
+/// `TARGET=VERSION`.
+fn stable(text: &str) -> Result<(TargetName, FunctionVersion), String> {
+    let (target, version) = text.split_once('=').ok_or("it must be TARGET=VERSION, like api=7")?;
+    let target = target.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?;
+    let version = version.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?;
+    Ok((target, version))
+}
+
+fn check_targets(
+    registration: &Registration,
+    stable: &[(TargetName, FunctionVersion)],
+) -> Result<(), Failure> {
+    match stable.iter().find(|(name, _)| registration.target(name).is_none()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let names: Vec<&str> = registration.targets.iter().map(|target| target.name.as_str()).collect();
+            let message = format!("--stable names {name}, and the targets are: {}", names.join(", "));
+            Err(Failure::new(Kind::StableUnclear, message))
+        }
+    }
+}
+
+fn check_expectation(
+    service: &ServiceName,
+    expect: Option<u64>,
+    before: Option<&ServiceRecord>,
+) -> Result<(), Failure> {
+    let found = before.map_or(0, |record| record.registration_version);
+    match expect {
+        Some(expected) if expected != found => {
+            let found =
+                if found == 0 { "not registered".to_owned() } else { format!("at registration {found}") };
+            let message = format!("{service} is {found}, not at registration {expected}");
+            Err(Failure::new(Kind::RegistrationStale, message)
+                .hint("somebody else registered it: look, and try again"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the ledger already knows what is good for a target as it is now registered.
+fn is_known(target: &Target, before: Option<&ServiceRecord>) -> bool {
+    before.is_some_and(|record| {
+        // The version of another function, or of another alias, says nothing about this one.
+        record.registration.target(&target.name) == Some(target)
+            && record.known_good.iter().any(|good| good.target == target.name)
+    })
+}
+
+impl Session {
+    /// The versions that are to be registered as last known good: those that were named, and for every target of which
+    /// the ledger knows none, the one that serves alone.
+    async fn known_good(
+        &self,
+        registration: &Registration,
+        before: Option<&ServiceRecord>,
+        stable: &[(TargetName, FunctionVersion)],
+    ) -> Result<Vec<KnownGood>, Failure> {
+        let since = Timestamp::now();
+        let mut good = Vec::new();
+        for target in &registration.targets {
+            let named = stable.iter().rev().find(|(name, _)| *name == target.name);
+            let version = match named {
+                Some((_, version)) if is_good_already(target, *version, before) => continue,
+                Some((_, version)) => self.existing(target, *version).await?,
+                None if is_known(target, before) => continue,
+                None => serving_alone(target, &self.aws.alias(&target.function, &target.alias).await)?,
+            };
+            good.push(KnownGood { target: target.name.clone(), version, since });
+        }
+        Ok(good)
+    }
+
+    async fn existing(&self, target: &Target, version: FunctionVersion) -> Result<FunctionVersion, Failure> {
+        let Target { name, function, .. } = target;
+        match self.aws.version(function, version).await {
+            Ok(Some(_)) => Ok(version),
+            Ok(None) => {
+                let message = format!("--stable {name}={version}: function {function} has no such version");
+                Err(Failure::new(Kind::StableUnclear, message))
+            }
+            Err(failed) => Err(Failure::new(Kind::AwsCallFailed, failed.to_string())),
+        }
+    }
+}
+
+/// Whether the ledger says the same already, so that repeating the command changes nothing.
+fn is_good_already(target: &Target, version: FunctionVersion, before: Option<&ServiceRecord>) -> bool {
+    let said = |record: &ServiceRecord| {
+        record.known_good.iter().any(|good| good.target == target.name && good.version == version)
+    };
+    is_known(target, before) && before.is_some_and(said)
+}
+
+/// The version that has all traffic. Of two that share it nobody can tell which one is good.
+fn serving_alone(target: &Target, sighting: &Sighting) -> Result<FunctionVersion, Failure> {
+    let Target { name, function, alias, .. } = target;
+    let unclear = |message: String| {
+        Failure::new(Kind::StableUnclear, message)
+            .hint(format!("name the version that is known to be good: --stable {name}=VERSION"))
+    };
+    match sighting {
+        Sighting::Alias(live) if live.traffic.secondary.is_none() => Ok(live.traffic.primary),
+        Sighting::Alias(live) => {
+            Err(unclear(format!("{name} ({function}:{alias}) serves {}: which one is good?", live.traffic)))
+        }
+        Sighting::Missing => Err(unclear(format!("{name}: the alias {function}:{alias} does not exist"))),
+        Sighting::Unseen { why } => {
+            Err(Failure::new(Kind::AwsCallFailed, format!("{name} could not be observed: {why}")))
+        }
+    }
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = styled(NAME, &self.service);
+        let version = self.registration_version;
+        if !self.changed {
+            return writeln!(
+                f,
+                "{service}: already registered so, {}",
+                styled(FAINT, format!("registration {version}"))
+            );
+        }
+        writeln!(f, "{service}: {}", styled(GOOD, format!("registered, registration {version}")))?;
+        for change in &self.changes {
+            writeln!(f, "  {change}")?;
+        }
+        for (target, version) in &self.stable {
+            writeln!(f, "  {target}: version {version} is the last known good one")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit_code::ExitCode;
+    use crate::status::example;
+    use ripcord::situation::Situation;
+
+    fn target() -> Target {
+        example::shifting().record.registration.targets.remove(0)
+    }
+
+    #[test]
+    fn a_registration_replaces_only_the_one_that_was_expected() {
+        let record = example::shifting().record;
+        let service = record.registration.service.clone();
+        assert!(check_expectation(&service, None, Some(&record)).is_ok());
+        assert!(check_expectation(&service, Some(3), Some(&record)).is_ok());
+        assert!(check_expectation(&service, Some(0), None).is_ok());
+        let failure = check_expectation(&service, Some(2), Some(&record)).expect_err("it is at 3");
+        assert_eq!((failure.kind.as_str(), failure.exit), ("registration_stale", ExitCode::Refused));
+        assert_eq!(failure.message, "checkout is at registration 3, not at registration 2");
+        let failure = check_expectation(&service, Some(1), None).expect_err("there is none");
+        assert_eq!(failure.message, "checkout is not registered, not at registration 1");
+    }
+
+    #[test]
+    fn only_a_version_that_serves_alone_is_taken_for_good() {
+        let Situation { mut live, .. } = example::shifting();
+        let mut sighting = live.remove(&target().name).expect("the target");
+        let failure = serving_alone(&target(), &sighting).expect_err("two versions serve");
+        assert_eq!(failure.message, "api (checkout:live) serves 1 on 90%, 2 on 10%: which one is good?");
+        assert_eq!(failure.exit, ExitCode::Refused);
+        if let Sighting::Alias(live) = &mut sighting {
+            live.traffic = example::traffic("7:100");
+        }
+        assert_eq!(
+            serving_alone(&target(), &sighting).map(|version| version.to_string()),
+            Ok("7".to_owned())
+        );
+        assert_eq!(
+            serving_alone(&target(), &Sighting::Missing).expect_err("missing").exit,
+            ExitCode::Refused
+        );
+        let unseen = Sighting::Unseen { why: "throttled".to_owned() };
+        assert_eq!(serving_alone(&target(), &unseen).expect_err("unseen").exit, ExitCode::Unreachable);
+    }
+
+    #[test]
+    fn what_was_good_for_another_alias_is_not_known_to_be_good() {
+        let record = example::shifting().record;
+        assert!(is_known(&target(), Some(&record)));
+        assert!(!is_known(&target(), None));
+        let moved = Target { alias: "prod".parse().expect("a name"), ..target() };
+        assert!(!is_known(&moved, Some(&record)));
+        let one = FunctionVersion::new(1).expect("a version");
+        assert!(is_good_already(&target(), one, Some(&record)));
+        assert!(!is_good_already(&moved, one, Some(&record)));
+    }
+
+    #[test]
+    fn a_stable_version_is_named_by_its_target() {
+        assert_eq!(
+            stable("api=7").map(|(target, version)| format!("{target} {version}")),
+            Ok("api 7".to_owned())
+        );
+        for refused in ["api", "api=", "=7", "api=$LATEST", "api=live"] {
+            assert!(stable(refused).is_err(), "{refused}");
+        }
+        let worker = ("worker".parse().expect("a name"), FunctionVersion::new(1).expect("a version"));
+        let failure =
+            check_targets(&example::shifting().record.registration, &[worker]).expect_err("unknown");
+        assert_eq!(failure.message, "--stable names worker, and the targets are: api");
+    }
+
+    #[test]
+    fn a_registration_says_what_changed() {
+        let mut registration = example::shifting().record.registration;
+        registration.rollback.window_hours = 48;
+        let applied = Applied {
+            service: registration.service.clone(),
+            registration_version: 4,
+            changed: true,
+            changes: changes(&example::shifting().record.registration, &registration),
+            stable: [("api".parse().expect("a name"), FunctionVersion::new(7).expect("a version"))].into(),
+        };
+        insta::assert_snapshot!(anstream::adapter::strip_str(&applied.to_string()).to_string(), @r"
+        checkout: registered, registration 4
+          ~ rollback.window_hours: 24 -> 48
+          api: version 7 is the last known good one
+        ");
+    }
+}

@@ -1,0 +1,199 @@
+//! The command line's shape, and which command does what.
+
+use clap::{Parser, Subcommand};
+
+use crate::exit_code::{self, ExitCode};
+use crate::failure::Failure;
+use crate::session::Place;
+use crate::{
+    apply, completions, evidence, output, plan, promote, rehearse, rollback, schema, status, validate,
+    weights,
+};
+
+const EXAMPLES: &str = "\
+At three in the morning:
+  ripcord status checkout                              what is live, what the ledger says
+  ripcord plan checkout                                what a rollback would do; does nothing
+  ripcord rollback checkout --reason 'orders fail'     do it
+";
+
+/// Puts traffic back, and moves it on.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ripcord",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    before_help = EXAMPLES,
+    after_help = exit_code::HELP
+)]
+pub(crate) struct Cli {
+    /// Print JSON; errors too
+    #[arg(id = "json_first", long = "json")]
+    json_first: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Form {
+    /// Print JSON; errors too
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Who asks, for the record.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Caller {
+    /// Who asks, for the record
+    #[arg(long = "as", value_name = "NAME", env = "USER", hide_env_values = true)]
+    name: Option<String>,
+}
+
+impl Caller {
+    /// The name, unless there is none to be had.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.trim().is_empty())
+    }
+}
+
+/// A command's own arguments, and the form of its answer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Answered<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What is live, what the ledger says, and where they differ
+    #[command(after_help = status::EXAMPLES)]
+    Status(Answered<status::Args>),
+    /// Print the calls that a rollback would make, and make none
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(Answered<plan::Args>),
+    /// Put a service's traffic back
+    #[command(after_help = rollback::EXAMPLES)]
+    Rollback(Answered<rollback::Args>),
+    /// Give versions their shares of the traffic; opens a release if none is open
+    #[command(after_help = weights::EXAMPLES)]
+    Weights(Answered<weights::Args>),
+    /// Give the candidate of the open release all traffic
+    #[command(after_help = promote::EXAMPLES)]
+    Promote(Answered<promote::Args>),
+    /// Show what was seen, decided and done
+    #[command(after_help = evidence::EXAMPLES)]
+    Evidence(Answered<evidence::Args>),
+    /// Check registration documents, without AWS
+    #[command(after_help = validate::EXAMPLES)]
+    Validate(Answered<validate::Args>),
+    /// Register a service, or replace its registration
+    #[command(after_help = apply::EXAMPLES)]
+    Apply(Answered<apply::Args>),
+    /// Print the JSON Schema of the registration document
+    Schema,
+    /// Print completions for a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::Args),
+    /// Watch a bad release being rolled back, on a local AWS
+    Rehearse(rehearse::RehearseArgs),
+}
+
+impl Cli {
+    /// Whether JSON is wanted.
+    pub(crate) fn json(&self) -> bool {
+        let form = match &self.command {
+            Command::Status(Answered { form, .. }) => form,
+            Command::Plan(Answered { form, .. }) => form,
+            Command::Rollback(Answered { form, .. }) => form,
+            Command::Weights(Answered { form, .. }) => form,
+            Command::Promote(Answered { form, .. }) => form,
+            Command::Evidence(Answered { form, .. }) => form,
+            Command::Validate(Answered { form, .. }) => form,
+            Command::Apply(Answered { form, .. }) => form,
+            Command::Schema | Command::Completions(_) | Command::Rehearse(_) => return self.json_first,
+        };
+        form.json || self.json_first
+    }
+}
+
+/// Runs the command and prints its answer.
+pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    let json = cli.json();
+    let place = &cli.place;
+    let done = ExitCode::Done;
+    Ok(match cli.command {
+        Command::Status(Answered { args, .. }) => {
+            output::answer(&status::run(&args, place).await?, json, done)
+        }
+        Command::Plan(Answered { args, .. }) => output::answer(&plan::run(&args, place).await?, json, done),
+        Command::Rollback(Answered { args, .. }) => {
+            let report = rollback::run(&args, place).await?;
+            output::answer(&report, json, report.exit())
+        }
+        Command::Weights(Answered { args, .. }) => {
+            output::answer(&weights::run(&args, place).await?, json, done)
+        }
+        Command::Promote(Answered { args, .. }) => {
+            output::answer(&promote::run(&args, place).await?, json, done)
+        }
+        Command::Evidence(Answered { args, .. }) => {
+            output::answer(&evidence::run(&args, place).await?, json, done)
+        }
+        Command::Validate(Answered { args, .. }) => {
+            let report = validate::run(&args);
+            output::answer(&report, json, report.exit())
+        }
+        Command::Apply(Answered { args, .. }) => output::answer(&apply::run(&args, place).await?, json, done),
+        Command::Schema => output::answer(&schema::run(), false, done),
+        Command::Completions(args) => {
+            completions::run(&args);
+            done
+        }
+        Command::Rehearse(args) => rehearse::run(args).await?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_may_stand_before_or_after_the_command() {
+        for words in [&["ripcord", "--json", "status"][..], &["ripcord", "status", "--json", "checkout"]] {
+            assert!(Cli::try_parse_from(words).expect("it parses").json(), "{words:?}");
+        }
+        assert!(!Cli::try_parse_from(["ripcord", "status"]).expect("it parses").json());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        for words in [
+            &["ripcord"][..],
+            &["ripcord", "rollback"],
+            &["ripcord", "rollback", "check out"],
+            &["ripcord", "rollback", "checkout", "--to", "$LATEST"],
+            &["ripcord", "weights", "checkout", "1:90,2:20"],
+            &["ripcord", "weights", "checkout", "1:90,2:5,3:5"],
+            &["ripcord", "apply", "ripcord.json", "--stable", "api"],
+            &["ripcord", "apply", "ripcord.json", "--expect", "-1"],
+            &["ripcord", "validate"],
+            &["ripcord", "--local", "fly"],
+        ] {
+            let error = Cli::try_parse_from(words).expect_err("it does not parse");
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+        }
+    }
+}

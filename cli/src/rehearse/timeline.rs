@@ -1,0 +1,188 @@
+//! The live view of a rehearsal: a line a second with weights, errors per version and alarms, and between them every
+//! call that a function makes. Lines are only ever added, so that the same view serves a terminal and a log file.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ripcord::registration::Registration;
+use ripcord_rehearsal::LocalAws;
+use ripcord_rehearsal::alarms::evaluate::AlarmState;
+use ripcord_rehearsal::front::call::Caller;
+use ripcord_rehearsal::front::journal::{AliasRouting, JournalEntry};
+use ripcord_rehearsal::traffic::{Traffic, VersionCounts};
+
+use crate::output::{self, BAD, FAINT, GOOD, NAME, WARN, styled};
+
+/// How soon a call is shown.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LINE_EVERY: Duration = Duration::from_secs(1);
+const BAR_LENGTH: usize = 20;
+
+pub(super) struct Timeline<'rehearsal> {
+    local: &'rehearsal LocalAws,
+    traffic: &'rehearsal Traffic,
+    guards: Vec<String>,
+    started: Instant,
+    line_due: Instant,
+    calls_seen: u64,
+    alarms_seen: usize,
+    counted: BTreeMap<String, VersionCounts>,
+}
+
+impl<'rehearsal> Timeline<'rehearsal> {
+    pub(super) fn new(
+        local: &'rehearsal LocalAws,
+        traffic: &'rehearsal Traffic,
+        registration: &Registration,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            local,
+            traffic,
+            guards: registration.guards.iter().map(|guard| guard.alarm.clone()).collect(),
+            started: now,
+            line_due: now + LINE_EVERY,
+            calls_seen: 0,
+            alarms_seen: local.alarms().changes().len(),
+            counted: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn headline(&self) -> String {
+        format!(
+            "\n{}",
+            styled(
+                NAME,
+                format!(
+                    "{:>6}  {:<w$}  requests and errors in this second; alarms",
+                    "time",
+                    "traffic",
+                    w = BAR_LENGTH + 24
+                )
+            )
+        )
+    }
+
+    /// Shows what happens for a while.
+    pub(super) async fn run_for(&mut self, duration: Duration) {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.show_alarms();
+            self.show_calls();
+            if Instant::now() >= self.line_due {
+                self.line_due += LINE_EVERY;
+                self.show_line();
+            }
+        }
+    }
+
+    fn show_line(&mut self) {
+        let counts = self.traffic.counts();
+        let routing = counts.routing.as_ref().map_or_else(String::new, bar);
+        let mut requests = String::new();
+        for (version, now) in &counts.versions {
+            let before = self.counted.get(version).copied().unwrap_or_default();
+            let (served, failed) = (now.invocations - before.invocations, now.errors - before.errors);
+            if served > 0 {
+                let errors = format!("{failed} errors");
+                let errors = if failed > 0 {
+                    styled(BAD, errors).to_string()
+                } else {
+                    styled(FAINT, errors).to_string()
+                };
+                requests.push_str(&format!("version {version}: {served:>2} requests, {errors}   "));
+            }
+        }
+        self.counted = counts.versions;
+        let alarms: Vec<String> = self.guards.iter().filter_map(|name| self.alarm(name)).collect();
+        output::raw(&format!("{}  {routing}  {requests}{}", self.time(), alarms.join(" ")));
+    }
+
+    fn alarm(&self, name: &str) -> Option<String> {
+        let status = self.local.alarms().state(name)?;
+        let (style, state) = match status.state {
+            AlarmState::Alarm => (BAD, "ALARM"),
+            AlarmState::Ok => (GOOD, "OK"),
+            AlarmState::InsufficientData => (FAINT, "no data"),
+        };
+        Some(format!("{name} {}", styled(style, state)))
+    }
+
+    fn show_alarms(&mut self) {
+        let changes = self.local.alarms().changes();
+        for change in
+            changes.iter().skip(self.alarms_seen).filter(|change| self.guards.contains(&change.name))
+        {
+            let style = match change.to {
+                AlarmState::Alarm => BAD,
+                AlarmState::Ok => GOOD,
+                AlarmState::InsufficientData => FAINT,
+            };
+            let what = format!("alarm {} goes to {:?}", change.name, change.to);
+            output::raw(&format!(
+                "{}  {} {}",
+                self.time(),
+                styled(style, what),
+                styled(FAINT, &change.reason)
+            ));
+        }
+        self.alarms_seen = changes.len();
+    }
+
+    fn show_calls(&mut self) {
+        for call in self.local.journal().since(self.calls_seen) {
+            // A call that still runs is shown once it is answered.
+            if call.duration_ms.is_none() {
+                break;
+            }
+            self.calls_seen = call.seq;
+            if let Caller::Function(function) = &call.caller {
+                output::raw(&format!("{}  {}", self.time(), describe(function, &call)));
+            }
+        }
+    }
+
+    fn time(&self) -> String {
+        styled(FAINT, format!("{:>5.1}s", self.started.elapsed().as_secs_f64())).to_string()
+    }
+}
+
+/// The call in a line; one that moves traffic stands out.
+fn describe(function: &str, call: &JournalEntry) -> String {
+    let status = call.status.map_or("no answer".to_owned(), |status| status.to_string());
+    let took = call.duration_ms.map_or(String::new(), |ms| format!(", {ms:.0} ms"));
+    let resource = call.resource.as_deref().unwrap_or_default();
+    let line = format!("{function}: {}:{} {resource} ({status}{took})", call.service, call.operation);
+    match &call.change {
+        Some(change) => {
+            let moved = format!("{} → {}", words(&change.before), words(&change.after));
+            format!("{} {}", styled(WARN, line), styled(NAME, moved))
+        }
+        None => styled(FAINT, line).to_string(),
+    }
+}
+
+fn words(routing: &AliasRouting) -> String {
+    let rest = 1.0 - routing.weights.values().sum::<f64>();
+    let mut words = format!("{} on {:.0}%", routing.version, rest * 100.0);
+    for (version, weight) in &routing.weights {
+        words.push_str(&format!(", {version} on {:.0}%", weight * 100.0));
+    }
+    words
+}
+
+/// `1 ██████████████████░░ 2`, as long for every split.
+fn bar(routing: &AliasRouting) -> String {
+    let weight: f64 = routing.weights.values().sum();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "0 to 20"
+    )]
+    let secondary = (weight * BAR_LENGTH as f64).round() as usize;
+    let bar =
+        "█".repeat(BAR_LENGTH.saturating_sub(secondary)) + &styled(WARN, "▒".repeat(secondary)).to_string();
+    format!("{bar} {:<23}", words(routing))
+}

@@ -1,0 +1,274 @@
+//! `ripcord rollback`: pulls the cord through `alarm-rollback`, and then looks whether traffic is back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use ripcord::names::{FunctionVersion, ServiceName, TargetName};
+use ripcord::release::Phase;
+use ripcord::situation::{Sighting, Situation};
+use ripcord::traffic::Traffic;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::args::Caller;
+use crate::exit_code::ExitCode;
+use crate::failure::{Asked, Failure};
+use crate::function::Function;
+use crate::output::{BAD, GOOD, NAME, WARN, styled};
+use crate::session::{Place, Session};
+
+pub(crate) const EXAMPLES: &str = "\
+Without --to, traffic goes back to the release's stable version; with nothing released, to the last known good one.
+
+Examples:
+  ripcord rollback checkout --reason 'customers report 500s'
+  ripcord rollback checkout --to 3
+  ripcord plan checkout                 look first: prints the calls, makes none";
+
+/// What to put back.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The service
+    service: ServiceName,
+    /// The version to go back to; only for a service with one target
+    #[arg(long, value_name = "VERSION")]
+    to: Option<FunctionVersion>,
+    /// Why, for the record and the notice
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    caller: Caller,
+}
+
+/// What became of the command.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rollback {
+    service: ServiceName,
+    outcome: String,
+    reason_kind: Option<String>,
+    reason: String,
+    /// How the release stands now.
+    phase: Option<Phase>,
+    /// What each target serves now; nothing where that could not be seen.
+    serving: BTreeMap<TargetName, Option<Traffic>>,
+    /// Why it could not be looked at afterwards.
+    unseen_because: Option<String>,
+}
+
+/// What `alarm-rollback` answers. It may say more.
+#[derive(Debug, Deserialize)]
+struct Answers {
+    answers: Vec<Answer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    outcome: String,
+    reason_kind: Option<String>,
+    reason: String,
+}
+
+pub(crate) async fn run(args: &Args, place: &Place) -> Result<Rollback, Failure> {
+    let session = Session::open(place).await?;
+    let asked = session.ask(Function::AlarmRollback, &event(args, Timestamp::now())).await;
+    let answer = read(asked.map_err(|failure| explain(args, failure))?)?;
+    if answer.outcome == "unregistered" {
+        return Err(Failure::service_unknown(&args.service));
+    }
+    Ok(Rollback::after(&args.service, answer, session.observe(&args.service).await))
+}
+
+/// The command as `alarm-rollback` reads it. Fields that are not given are left out.
+fn event(args: &Args, now: Timestamp) -> Value {
+    let fields = [
+        ("command", Some("rollback".to_owned())),
+        ("service", Some(args.service.to_string())),
+        ("to", args.to.map(|version| version.to_string())),
+        ("reason", args.reason.clone()),
+        ("requested_by", args.caller.name().map(str::to_owned)),
+        ("requested_at", Some(now.to_string())),
+    ];
+    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    Value::Object(given.collect::<Map<String, Value>>())
+}
+
+fn read(answer: Value) -> Result<Answer, Failure> {
+    let unlike = |why: String| Failure::of_function(Asked::Rollback, "AnswerUnreadable", why);
+    let answers: Answers = serde_json::from_value(answer)
+        .map_err(|error| unlike(format!("the answer of alarm-rollback is of another form: {error}")))?;
+    let first = answers.answers.into_iter().next();
+    first.ok_or_else(|| unlike("alarm-rollback answered nothing".to_owned()))
+}
+
+/// What to do by hand, where the function could not do it.
+fn explain(args: &Args, failure: Failure) -> Failure {
+    let service = &args.service;
+    if failure.kind == "ReportIncomplete" {
+        let message = format!("traffic is back, but not all of it is recorded and told: {}", failure.message);
+        return Failure { message, ..failure }.hint("the same command again completes the record");
+    }
+    match failure.exit {
+        ExitCode::RollbackFailed => failure.hint(format!(
+            "look with: ripcord status {service}; ripcord plan {service} prints the calls to make by hand"
+        )),
+        ExitCode::Done
+        | ExitCode::Unexpected
+        | ExitCode::Usage
+        | ExitCode::Refused
+        | ExitCode::Unreachable => failure,
+    }
+}
+
+impl Rollback {
+    fn after(service: &ServiceName, answer: Answer, seen: Result<Situation, Failure>) -> Self {
+        let (phase, serving, unseen_because) = match seen {
+            Ok(Situation { record, live }) => {
+                let serving = live.into_iter().map(|(target, sighting)| (target, traffic(&sighting)));
+                (record.release.map(|release| release.phase), serving.collect(), None)
+            }
+            Err(failure) => (None, BTreeMap::new(), Some(failure.message)),
+        };
+        let Answer { outcome, reason_kind, reason } = answer;
+        Self { service: service.clone(), outcome, reason_kind, reason, phase, serving, unseen_because }
+    }
+
+    /// Done only if traffic is back. What the ledger says afterwards counts more than what was answered.
+    pub(crate) fn exit(&self) -> ExitCode {
+        match self.phase {
+            Some(Phase::RollbackFailed) => ExitCode::RollbackFailed,
+            Some(Phase::Held) => ExitCode::Refused,
+            Some(Phase::Shifting | Phase::Complete | Phase::RolledBack) | None => self.exit_of_outcome(),
+        }
+    }
+
+    fn exit_of_outcome(&self) -> ExitCode {
+        let is_back_already = matches!(
+            self.reason_kind.as_deref(),
+            Some("already_serving" | "already_rolled_back" | "reported_by_another")
+        );
+        match self.outcome.as_str() {
+            "restore" | "settle" => ExitCode::Done,
+            "stand_down" if is_back_already => ExitCode::Done,
+            "stand_down" | "hold" => ExitCode::Refused,
+            _ => ExitCode::Unexpected,
+        }
+    }
+}
+
+fn traffic(sighting: &Sighting) -> Option<Traffic> {
+    match sighting {
+        Sighting::Alias(live) => Some(live.traffic),
+        Sighting::Missing | Sighting::Unseen { .. } => None,
+    }
+}
+
+impl fmt::Display for Rollback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match (self.exit(), self.outcome.as_str()) {
+            (ExitCode::Done, "restore") => styled(GOOD, "traffic is back").to_string(),
+            (ExitCode::Done, _) => styled(GOOD, "traffic was back already").to_string(),
+            (ExitCode::RollbackFailed, _) => styled(BAD, "TRAFFIC IS NOT BACK").to_string(),
+            (_, "hold") => styled(BAD, "held, traffic was left alone").to_string(),
+            (_, _) => styled(WARN, "nothing was done").to_string(),
+        };
+        writeln!(f, "{}: {verdict}", styled(NAME, &self.service))?;
+        writeln!(f, "  {}", self.reason)?;
+        for (target, serving) in &self.serving {
+            match serving {
+                Some(traffic) => writeln!(f, "  {target} serves {traffic}")?,
+                None => writeln!(f, "  {target} {}", styled(WARN, "could not be seen"))?,
+            }
+        }
+        if let Some(why) = &self.unseen_because {
+            writeln!(f, "  {} {why}", styled(WARN, "could not look afterwards:"))?;
+        }
+        if self.reason_kind.as_deref() == Some("signal_predates_release") {
+            let now = Timestamp::now();
+            writeln!(f, "  This machine's clock says {now:.0}: if that is behind, set it and repeat.")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Kind;
+    use crate::status::example;
+    use clap::Parser;
+    use ripcord::signal::{Reading, Signal, read as read_signal};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn answer(outcome: &str, reason_kind: Option<&str>) -> Answer {
+        Answer {
+            outcome: outcome.to_owned(),
+            reason_kind: reason_kind.map(str::to_owned),
+            reason: "because".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn check(outcome: &str, reason_kind: Option<&str>, phase: Phase, expected: ExitCode) {
+        let mut seen = example::shifting();
+        seen.record.release.as_mut().expect("a release").phase = phase;
+        let service = seen.record.registration.service.clone();
+        let rollback = Rollback::after(&service, answer(outcome, reason_kind), Ok(seen));
+        assert_eq!(rollback.exit(), expected, "{rollback}");
+    }
+
+    #[test]
+    fn only_traffic_that_is_back_counts_as_done() {
+        check("restore", Some("operator_asked"), Phase::RolledBack, ExitCode::Done);
+        check("settle", Some("operator_asked"), Phase::RolledBack, ExitCode::Done);
+        check("stand_down", Some("already_serving"), Phase::RolledBack, ExitCode::Done);
+        check("stand_down", Some("reported_by_another"), Phase::RolledBack, ExitCode::Done);
+        check("stand_down", Some("reported_by_another"), Phase::Held, ExitCode::Refused);
+        check("stand_down", Some("nothing_known_good"), Phase::Complete, ExitCode::Refused);
+        check("stand_down", None, Phase::Complete, ExitCode::Refused);
+        check("settle", Some("report_unfinished"), Phase::Held, ExitCode::Refused);
+        check("hold", Some("past_barrier"), Phase::Held, ExitCode::Refused);
+        check("settle", Some("report_unfinished"), Phase::RollbackFailed, ExitCode::RollbackFailed);
+        check("danced", None, Phase::Complete, ExitCode::Unexpected);
+    }
+
+    #[test]
+    fn a_look_that_fails_afterwards_does_not_undo_the_answer() {
+        let service = "checkout".parse().expect("a name");
+        let unseen = Err(Failure::new(Kind::AwsCallFailed, "throttled"));
+        let rollback = Rollback::after(&service, answer("restore", Some("operator_asked")), unseen);
+        assert_eq!(rollback.exit(), ExitCode::Done);
+        let text = anstream::adapter::strip_str(&rollback.to_string()).to_string();
+        insta::assert_snapshot!(text, @r"
+        checkout: traffic is back
+          because
+          could not look afterwards: throttled
+        ");
+    }
+
+    #[test]
+    fn what_is_asked_is_what_the_function_reads() {
+        let words = ["rollback", "checkout", "--to", "3", "--reason", "it burns", "--as", "alice"];
+        let now: Timestamp = "2026-03-02T12:00:00.5Z".parse().expect("a time");
+        let readings = read_signal(&event(&Line::parse_from(words).args, now), Timestamp::UNIX_EPOCH);
+        let [Reading::Signal(signal)] = readings.as_slice() else { unreachable!("{readings:?}") };
+        let Signal::Operator(command) = &**signal else { unreachable!("{signal:?}") };
+        assert_eq!(command.to.map(|to| to.to_string()).as_deref(), Some("3"));
+        assert_eq!(command.why.as_deref(), Some("it burns"));
+        assert_eq!((command.requested_by.as_deref(), command.requested_at), (Some("alice"), now));
+    }
+
+    #[test]
+    fn a_rollback_whose_record_lags_is_not_called_failed() {
+        let args = Line::parse_from(["rollback", "checkout"]).args;
+        let failure =
+            explain(&args, Failure::of_function(Asked::Rollback, "ReportIncomplete", "the topic is gone"));
+        assert_eq!(failure.exit, ExitCode::Unexpected);
+        assert!(failure.message.starts_with("traffic is back"), "{}", failure.message);
+    }
+}

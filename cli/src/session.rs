@@ -1,0 +1,121 @@
+//! Which AWS a command talks to, and the clients for it.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use ripcord::aws::{Aws, Connection, Credentials, Observed, SuiteNames, observe};
+use ripcord::names::ServiceName;
+use ripcord::situation::Situation;
+
+use crate::failure::{Failure, Kind};
+use crate::rehearsal_place;
+
+/// Where the suite is.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Where the suite is")]
+pub(crate) struct Place {
+    /// The suite's project name; its table is NAME-ledger
+    #[arg(long, global = true, value_name = "NAME", env = "RIPCORD_PROJECT", hide_env_values = true, default_value = "ripcord")]
+    project: String,
+    /// The region; else AWS_REGION or the profile's
+    #[arg(long, global = true)]
+    region: Option<String>,
+    /// The profile; else AWS_PROFILE
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Another endpoint than AWS's own, for every service
+    #[arg(long, global = true, value_name = "URL", env = "AWS_ENDPOINT_URL", hide_env_values = true)]
+    endpoint_url: Option<String>,
+    /// The local AWS of a running rehearsal (`cargo rehearse --keep`)
+    #[arg(long, global = true)]
+    local: bool,
+}
+
+/// The clients of one command.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The ledger and the targets.
+    pub(crate) aws: Aws,
+    /// The suite's functions; they take longer to answer than AWS itself.
+    pub(super) functions: aws_sdk_lambda::Client,
+    /// The suite's project name.
+    pub(super) project: String,
+}
+
+/// The functions of the suite may run for 30 seconds, and their start and the network take some.
+const INVOCATION_TIMEOUT: Duration = Duration::from_secs(40);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Whatever the functions are asked is idempotent, so a lost answer may be asked for again.
+const INVOCATION_ATTEMPTS_MAX: u32 = 3;
+
+impl Session {
+    /// Connects; no call is made yet.
+    pub(crate) async fn open(place: &Place) -> Result<Self, Failure> {
+        let config = if place.local { local(place)? } else { configured(place).await? };
+        let functions = aws_sdk_lambda::config::Builder::from(&config)
+            .retry_config(RetryConfig::standard().with_max_attempts(INVOCATION_ATTEMPTS_MAX))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(INVOCATION_TIMEOUT)
+                    .build(),
+            )
+            .build();
+        // Nothing that the command line does itself publishes a notice, so there is no topic.
+        let names = SuiteNames { table: format!("{}-ledger", place.project), topic_arn: String::new() };
+        Ok(Self {
+            aws: Aws::new(&config, names),
+            functions: aws_sdk_lambda::Client::from_conf(functions),
+            project: place.project.clone(),
+        })
+    }
+
+    /// What the ledger and AWS say of a service.
+    pub(crate) async fn observe(&self, service: &ServiceName) -> Result<Situation, Failure> {
+        match observe(&self.aws, service, &[]).await? {
+            Observed::Service(situation) => Ok(*situation),
+            Observed::Unregistered => Err(Failure::service_unknown(service)),
+        }
+    }
+}
+
+/// The usual AWS environment: variables, profiles, single sign-on, instance roles.
+async fn configured(place: &Place) -> Result<SdkConfig, Failure> {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    // The one HTTP client of the suite, so that no second TLS stack is linked.
+    if let Some(http) = connection(place, "").sdk_config().http_client() {
+        loader = loader.http_client(http);
+    }
+    if let Some(region) = &place.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &place.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = &place.endpoint_url {
+        loader = loader.endpoint_url(endpoint);
+    }
+    let config = loader.load().await;
+    if config.region().is_none() {
+        return Err(Failure::new(Kind::RegionMissing, "no region is configured")
+            .hint("give --region, or set AWS_REGION, or name one in the profile"));
+    }
+    Ok(config)
+}
+
+/// The AWS of the rehearsal that runs near the current folder.
+fn local(place: &Place) -> Result<SdkConfig, Failure> {
+    let rehearsal = rehearsal_place::find()?;
+    let region = place.region.as_deref().or(rehearsal.region.as_deref()).unwrap_or("us-east-1");
+    Ok(Connection { endpoint_url: Some(rehearsal.endpoint), ..connection(place, region) }.sdk_config())
+}
+
+fn connection(place: &Place, region: &str) -> Connection {
+    Connection {
+        region: region.to_owned(),
+        credentials: Credentials::from_keys("test", "test", None),
+        endpoint_url: place.endpoint_url.clone(),
+    }
+}

@@ -1,0 +1,13 @@
+//! End to end: the built artefact, the real template and a local AWS. What is counted here is counted from outside, in
+//! the journal of the calls that arrived.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crashes;
+mod deploy;
+mod faults;
+mod operator;
+mod round_trips;
+mod scene;
+mod storm;
+mod story;
+mod through_the_binary;

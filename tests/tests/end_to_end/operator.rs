@@ -1,0 +1,70 @@
+//! A person at a terminal: the built `ripcord` against the local AWS, told by its exit codes and its words.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::scene::{REGION, Scene, built, workspace};
+
+struct Terminal<'scene> {
+    scene: &'scene Scene,
+}
+
+impl Terminal<'_> {
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(built("ripcord"));
+        command
+            .args(["--endpoint-url", self.scene.local.endpoint(), "--region", REGION])
+            .args(arguments)
+            .env("AWS_ACCESS_KEY_ID", "operator")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("USER", "alice")
+            .current_dir(workspace());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    /// Runs a command that must end with `code`, and returns what it said on both streams.
+    async fn says(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "ripcord {}: {text}", arguments.join(" "));
+        text
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat()).await;
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_releases_promotes_and_rolls_back() {
+    let scene = Scene::set().await;
+    let terminal = Terminal { scene: &scene };
+    let document = "examples/checkout/ripcord.json";
+    terminal.says(0, &["validate", document]).await;
+    terminal.says(0, &["apply", document]).await;
+    terminal.says(3, &["apply", document, "--expect", "1"]).await;
+    let good = scene.stage.publish(&scene.local, Default::default()).await.unwrap().to_string();
+
+    terminal.says(3, &["weights", "checkout", &format!("1:90,{good}:20")]).await;
+    terminal.says(3, &["weights", "checkout", "1:90,99:10"]).await;
+    terminal.says(0, &["weights", "checkout", &format!("1:90,{good}:10")]).await;
+    let plan = terminal.says(0, &["plan", "checkout"]).await;
+    assert!(plan.contains("lambda:UpdateAlias checkout:live to 1 on 100%"), "{plan}");
+    assert_eq!(scene.routing().await.weights.len(), 1, "a plan moves nothing");
+    let status = terminal.says(0, &["status", "checkout"]).await;
+    assert!(status.contains("10%"), "{status}");
+    terminal.says(0, &["promote", "checkout"]).await;
+    assert_eq!(scene.routing().await.version, good);
+
+    // What is complete can still be put back, and is told apart from what cannot.
+    terminal.says(0, &["rollback", "checkout", "--reason", "customers report 500s"]).await;
+    assert_eq!(scene.routing().await.version, "1");
+    let status = terminal.json(&["status", "checkout"]).await;
+    assert!(status.to_string().contains("rolled_back"), "{status}");
+    let evidence = terminal.says(0, &["evidence", "checkout"]).await;
+    assert!(evidence.contains("customers report 500s"), "{evidence}");
+    terminal.says(3, &["status", "unheard-of"]).await;
+}

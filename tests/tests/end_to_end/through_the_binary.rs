@@ -1,0 +1,68 @@
+//! Every file in `events/` goes through the built artefact, with a release open: what each is answered with is kept as a
+//! snapshot. None may move traffic, because all of them were raised before the release was opened.
+
+use std::path::Path;
+
+use ripcord_rehearsal::runtime_api::InvocationOutcome;
+
+use crate::scene::{ANSWER_WAIT_MAX, Scene, workspace};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_answered_by_name() {
+    let scene = Scene::set().await;
+    scene.release(10).await;
+    let events = workspace().join("events");
+    let mut files = Vec::new();
+    collect(&events, &mut files);
+    files.sort();
+    let mut rollback = scene.process("alarm-rollback").await;
+    let mut shifter = scene.process("alias-weight-shifter").await;
+    let mut answers = String::new();
+    for file in &files {
+        let name = file.strip_prefix(&events).unwrap().display().to_string();
+        let event = std::fs::read(file).unwrap();
+        let is_request = name.starts_with("shifter/");
+        let process = if is_request { &mut shifter } else { &mut rollback };
+        let answered = process.invoke(event, ANSWER_WAIT_MAX).await;
+        answers.push_str(&format!("{name}: {}\n", describe(&answered)));
+    }
+    insta::assert_snapshot!(answers);
+    let restored = scene.traffic_changes().into_iter().filter(|call| {
+        call.change
+            .as_ref()
+            .is_some_and(|change| change.after.weights.is_empty() && change.after.version == "1")
+    });
+    assert_eq!(restored.count(), 0, "an old signal moved traffic");
+}
+
+fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+}
+
+/// Outcomes without what differs from run to run.
+fn describe(answered: &InvocationOutcome) -> String {
+    match answered {
+        InvocationOutcome::Response(response) => match response["answers"].as_array() {
+            Some(answers) => {
+                let word = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+                let words = answers
+                    .iter()
+                    .map(|answer| format!("{} ({})", word(&answer["outcome"]), word(&answer["reason_kind"])));
+                words.collect::<Vec<_>>().join(", ")
+            }
+            None => format!("shifted: {}", response["summary"].as_str().unwrap_or("-")),
+        },
+        InvocationOutcome::Error { error_type, message, .. } => {
+            format!("{error_type}: {}", message.chars().take(160).collect::<String>())
+        }
+        InvocationOutcome::Crashed(exit) => format!("CRASHED {exit:?}"),
+        InvocationOutcome::TimedOut => "TIMED OUT".to_owned(),
+    }
+}
