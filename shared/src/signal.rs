@@ -104,13 +104,13 @@ pub enum Unreadable {
         field: String,
     },
     /// A field that is needed has a value that it cannot have.
-    #[error("{what} has {field} = {value:?}, which is not {rule}")]
+    #[error("{what} has {field} = {value}, which is not {rule}")]
     Invalid {
         /// The part of the event.
         what: String,
         /// The field, as a path.
         field: String,
-        /// The value.
+        /// The value, as JSON.
         value: String,
         /// What it must be.
         rule: String,
@@ -159,15 +159,16 @@ fn read_embedded(message: &Value, what: &str, received_at: Timestamp) -> Reading
             });
         }
     };
-    match inner.get("Message").filter(|_| is_sns_envelope(&inner)) {
-        Some(message) => match message.as_str().map(serde_json::from_str::<Value>) {
-            Some(Ok(innermost)) => read_one(&innermost, received_at),
-            Some(Err(_)) | None => Reading::Unreadable(Unreadable::NotAnObject {
-                what: "the SNS message in the SQS body".to_owned(),
-                found: "a text".to_owned(),
-            }),
-        },
-        None => read_one(&inner, received_at),
+    if !is_sns_envelope(&inner) {
+        return read_one(&inner, received_at);
+    }
+    match inner.get("Message").and_then(Value::as_str).map(serde_json::from_str::<Value>) {
+        Some(Ok(innermost)) => read_one(&innermost, received_at),
+        Some(Err(_)) => Reading::Unreadable(Unreadable::NotAnObject {
+            what: "the SNS message in the SQS body".to_owned(),
+            found: "a text".to_owned(),
+        }),
+        None => missing("the SNS envelope in the SQS body", "/Message"),
     }
 }
 
@@ -285,12 +286,14 @@ fn read_command(event: &Value, received_at: Timestamp) -> Result<Signal, Unreada
     let optional_text = |field: &str| match event.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(given)) => Ok(Some(given.clone())),
-        Some(other) => Err(invalid(what, field, &other.to_string(), "a text")),
+        Some(other) => Err(invalid(what, &format!("/{field}"), other.clone(), "a text")),
     };
     Ok(Signal::Operator(RollbackCommand {
         service: service.parse().map_err(|_| invalid(what, "/service", service, "a service's name"))?,
         to: optional_text("to")?
-            .map(|to| to.parse().map_err(|_| invalid(what, "/to", &to, "the number of a published version")))
+            .map(|to| {
+                to.parse().map_err(|_| invalid(what, "/to", to.as_str(), "the number of a published version"))
+            })
             .transpose()?,
         why: optional_text("reason")?,
         requested_by: optional_text("requested_by")?,
@@ -326,8 +329,9 @@ fn timestamp(what: &str, path: &str, text: &str) -> Result<Timestamp, Unreadable
     text.parse().map_err(|_| invalid(what, path, text, "a time with its offset from UTC"))
 }
 
-fn invalid(what: &str, field: &str, value: &str, rule: &str) -> Unreadable {
-    Unreadable::Invalid { what: what.into(), field: field.into(), value: value.into(), rule: rule.into() }
+fn invalid(what: &str, field: &str, value: impl Into<Value>, rule: &str) -> Unreadable {
+    let value = value.into().to_string();
+    Unreadable::Invalid { what: what.into(), field: field.into(), value, rule: rule.into() }
 }
 
 fn missing(what: &str, field: &str) -> Reading {
