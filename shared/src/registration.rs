@@ -154,8 +154,10 @@ impl Registration {
     /// Reads and checks a document.
     pub fn parse(document: &str) -> Result<Self, Vec<Violation>> {
         let json = &mut serde_json::Deserializer::from_str(document);
-        let registration: Self =
-            serde_path_to_error::deserialize(json).map_err(|error| vec![Violation::from_json(&error)])?;
+        let registration: Self = serde_path_to_error::deserialize(&mut *json)
+            .map_err(|error| vec![Violation::from_json(error.path(), error.inner())])?;
+        // What follows the document would otherwise be dropped without a word: half of a botched merge, say.
+        json.end().map_err(|error| vec![Violation::from_json(".", &error)])?;
         let violations = registration.violations();
         if violations.is_empty() { Ok(registration) } else { Err(violations) }
     }
@@ -163,6 +165,11 @@ impl Registration {
     /// The target of this name.
     pub fn target(&self, name: &TargetName) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == *name)
+    }
+
+    /// Whether the alarm is among the guards, by its ARN or by its name.
+    pub fn is_guarded_by(&self, alarm: &AlarmArn) -> bool {
+        self.guards.iter().any(|guard| guard.alarm == alarm.as_str() || guard.alarm == alarm.name())
     }
 
     /// The barrier that going from `from` to `to` would cross.

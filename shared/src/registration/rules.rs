@@ -27,14 +27,12 @@ impl Violation {
     }
 
     /// What serde found: the field by its path, the value and the rule in serde's words.
-    pub(super) fn from_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
-        let inner = error.inner();
-        let place = format!("not valid (line {}, column {})", inner.line(), inner.column());
-        Self::new(
-            error.path().to_string(),
-            place,
-            inner.to_string().split(" at line ").next().unwrap_or_default(),
-        )
+    pub(super) fn from_json(path: impl Display, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let rule = error.to_string();
+        // The place is part of the value here, so it need not stand in the rule as well.
+        let rule = rule.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&rule);
+        Self::new(path.to_string(), format!("not valid (line {line}, column {column})"), rule)
     }
 }
 
