@@ -148,13 +148,22 @@ where
     Interruption::Failed { why: CallFailed::new(call, format_args!("{function}:{alias}"), error).to_string() }
 }
 
-/// An alias's traffic from Lambda's answer. A weight of zero is no weight.
+/// An alias's traffic from Lambda's answer. A weight of zero is no weight. Lambda allows one additional version; should it
+/// ever allow more, a rollback must not be decided on one of them by chance.
 fn traffic(primary: &str, weights: Option<&HashMap<String, f64>>) -> Result<Traffic, InvalidName> {
     let mut traffic = Traffic::all_on(primary.parse()?);
     for (version, share) in weights.into_iter().flatten() {
-        let weight = Weight::from_share(*share)?;
-        if weight != Weight::NONE {
-            traffic.secondary = Some((version.parse()?, weight));
+        let (version, weight) = (version.parse()?, Weight::from_share(*share)?);
+        match traffic.secondary {
+            _ if weight == Weight::NONE => {}
+            None => traffic.secondary = Some((version, weight)),
+            Some((other, _)) => {
+                return Err(InvalidName {
+                    what: "the additional version",
+                    value: format!("{other}, {version}"),
+                    rule: "one at most",
+                });
+            }
         }
     }
     Ok(traffic)
