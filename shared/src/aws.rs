@@ -18,6 +18,12 @@ pub use observe::{Observed, observe};
 
 use aws_smithy_types::error::display::DisplayErrorContext;
 
+/// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.
+pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &["dynamodb:Query", "lambda:GetAlias"];
+/// What `alias-weight-shifter` calls to observe.
+pub const OBSERVED_BY_ALIAS_WEIGHT_SHIFTER: &[&str] =
+    &["dynamodb:Query", "lambda:GetAlias", "lambda:GetFunctionConfiguration"];
+
 /// An AWS call that failed for good, with the whole chain of causes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{call} of {subject} failed: {why}")]

@@ -28,15 +28,13 @@ pub enum RegistrationError {
     },
     /// Somebody else registered it in the meantime.
     #[error(
-        "{service} is at version {found}, not {expected}: somebody else registered it; look and try again"
+        "{service} is no longer as it was seen (version {expected}): somebody else registered it; look and try again"
     )]
     Stale {
         /// The service.
         service: String,
-        /// The version named.
+        /// The version that was to be replaced; 0 where there was none.
         expected: u64,
-        /// The version found.
-        found: String,
     },
     /// The ledger.
     #[error(transparent)]
@@ -60,11 +58,9 @@ impl Ledger {
         let version = expected.map_or(0, |record| record.registration_version) + 1;
         let items = self.registration_items(registration, expected, stable, home, version)?;
         self.transact_items(&registration.service, items).await.map_err(|error| match error {
-            TransactError::Lost { .. } => RegistrationError::Stale {
-                service: registration.service.to_string(),
-                expected: version - 1,
-                found: "another one".to_owned(),
-            },
+            TransactError::Lost { .. } => {
+                RegistrationError::Stale { service: registration.service.to_string(), expected: version - 1 }
+            }
             TransactError::Call(failed) => RegistrationError::Ledger(failed.into()),
         })?;
         Ok(version)
