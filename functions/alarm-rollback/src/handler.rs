@@ -113,10 +113,8 @@ async fn answer_reading(reading: &Reading, deadline: Timestamp, pull: &Pull) -> 
             };
             let missed: Vec<AlarmService> =
                 found.iter().filter(|service| !guess.contains(service)).cloned().collect();
-            let is_guarding =
-                |service: &AlarmService| found.iter().any(|other| other.service == service.service);
             pull.alarms.learn(alarm.alarm.clone(), &found);
-            if found.is_empty() && guess.iter().all(|service| !is_guarding(service)) && answered.is_empty() {
+            if found.is_empty() && answered.is_empty() {
                 let message = format!("alarm {} guards no registered service", alarm.alarm);
                 return vec![Ok(Answer::plain("unregistered", None, message))];
             }
@@ -143,12 +141,9 @@ async fn pull_cord(
     deadline: Timestamp,
     pull: &Pull,
 ) -> Result<Answer, Failure> {
-    let mut lost = String::new();
+    let mut races = 0;
     let mut moved_at = None;
-    for race in 0..RACES_MAX {
-        if race > 0 {
-            tokio::time::sleep(RACE_PAUSE * race).await;
-        }
+    loop {
         let situation = match observe(&pull.aws, service, known).await.map_err(|error| unreadable(&error))? {
             Observed::Service(situation) => situation,
             Observed::Unregistered => {
@@ -156,25 +151,40 @@ async fn pull_cord(
                 return Ok(Answer::plain("unregistered", Some(service), message));
             }
         };
+        if let Some(alarm) = no_longer_guarding(signal, &situation) {
+            let message = format!("alarm {alarm} no longer guards service {service}");
+            return Ok(Answer::plain("unregistered", Some(service), message));
+        }
         let moment = Moment { now: (pull.clock)(), lease_until: deadline };
         let decision = decide(signal, &situation, moment);
         let taken = take(&pull.aws, &decision.steps, pull.clock).await;
         moved_at = taken.traffic_moved_at.or(moved_at);
-        match taken.interruption {
+        let why = match taken.interruption {
             None => return report(signal, service, decision, moved_at, pull),
-            Some(Interruption::Raced { what }) => lost = what,
-            Some(Interruption::Failed { why })
-                if taken.traffic_moved_at.is_none() && moves_traffic(&decision) =>
-            {
-                return Err(fail(signal, &situation, why, moment, pull).await);
+            Some(Interruption::Raced { .. }) if races + 1 < RACES_MAX => {
+                races += 1;
+                tokio::time::sleep(RACE_PAUSE * races).await;
+                continue;
             }
-            Some(Interruption::Failed { why }) => return Err(incomplete(service, &decision, &why)),
-        }
+            Some(Interruption::Raced { what }) => format!("lost {RACES_MAX} races, the last because {what}"),
+            Some(Interruption::Failed { why }) => why,
+        };
+        return Err(if taken.traffic_moved_at.is_none() && moves_traffic(&decision) {
+            fail(signal, &situation, why, moment, pull).await
+        } else {
+            incomplete(service, &decision, &why)
+        });
     }
-    Err(Failure::new(
-        if moved_at.is_some() { ErrorType::ReportIncomplete } else { ErrorType::RollbackFailed },
-        format!("lost {RACES_MAX} races for {service}, the last because {lost}"),
-    ))
+}
+
+/// A guess may be older than the registration, which has the last word on what guards a service.
+fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -> Option<&'signal AlarmArn> {
+    match signal {
+        Signal::Alarm(alarm) => {
+            (!situation.record.registration.is_guarded_by(&alarm.alarm)).then_some(&alarm.alarm)
+        }
+        Signal::Operator(_) => None,
+    }
 }
 
 fn moves_traffic(decision: &Decision) -> bool {
