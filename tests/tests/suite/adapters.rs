@@ -1,1 +1,13 @@
-//! Being written.
+//! The adapters and the functions' handlers on the real SDK clients: which calls they issue, in which order and with
+//! which preconditions, and what they make of each answer. The clients retry for real, on a paused clock; only the
+//! answers are made up.
+
+mod alias;
+mod handling;
+mod ledger;
+mod observing;
+mod registering;
+mod rollback;
+mod scene;
+mod shifter;
+mod taking;

@@ -1,1 +1,240 @@
-//! Being written.
+//! Every event under `events/` goes through the parser that its function reads it with: what it is read as stands in one
+//! table here, in full in a snapshot, and no file escapes either.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use ripcord::shift::{Ask, ShiftRequest};
+use ripcord::signal::{AlarmState, Reading, Signal, read};
+use serde_json::Value;
+
+mod altered;
+
+/// What each file is read as. One entry per record, with `; ` between them.
+const CLASSES: &[(&str, &str)] = &[
+    ("alarm/anomaly-detection.json", "checkout-errors-anomaly goes to ALARM"),
+    ("alarm/composite-suppressed.json", "checkout-degraded goes to ALARM, suppressed by Alarm"),
+    ("alarm/composite-with-suppressor.json", "checkout-degraded goes to ALARM"),
+    ("alarm/composite-without-suppressor.json", "checkout-degraded goes to ALARM"),
+    ("alarm/insufficient-data.json", "checkout-error-rate goes to INSUFFICIENT_DATA"),
+    ("alarm/metric-math-latency.json", "checkout-latency goes to ALARM"),
+    ("alarm/metric-math.json", "checkout-error-rate goes to ALARM"),
+    ("alarm/metric.json", "checkout-errors goes to ALARM"),
+    ("alarm/ok.json", "checkout-error-rate goes to OK"),
+    ("alarm/period-of-a-day.json", "checkout-errors-daily goes to ALARM"),
+    ("alarm/unread-fields-changed.json", "checkout-error-rate goes to ALARM"),
+    ("alarm/without-reason-data.json", "checkout-error-rate goes to ALARM"),
+    ("eventbridge/composite-suppressed.json", "checkout-degraded goes to ALARM, suppressed by WaitPeriod"),
+    ("eventbridge/composite.json", "checkout-degraded goes to ALARM"),
+    ("eventbridge/configuration-change.json", "foreign"),
+    ("eventbridge/ec2-state-change.json", "foreign"),
+    ("eventbridge/metric-math.json", "checkout-error-rate goes to ALARM"),
+    ("eventbridge/metric.json", "checkout-errors goes to ALARM"),
+    ("eventbridge/ok.json", "checkout-error-rate goes to OK"),
+    ("malformed/alarm-with-name-for-arn.json", "unreadable"),
+    ("malformed/alarm-with-unknown-state.json", "unreadable"),
+    ("malformed/alarm-with-unparsable-timestamp.json", "unreadable"),
+    ("malformed/alarm-with-wrong-types.json", "unreadable"),
+    ("malformed/alarm-without-arn.json", "unreadable"),
+    ("malformed/alarm-without-state.json", "unreadable"),
+    ("malformed/array.json", "unreadable"),
+    ("malformed/command-to-as-number.json", "unreadable"),
+    ("malformed/command-to-latest.json", "unreadable"),
+    ("malformed/command-unknown.json", "unreadable"),
+    ("malformed/command-with-unparsable-time.json", "unreadable"),
+    ("malformed/command-without-service.json", "unreadable"),
+    ("malformed/deep-nesting.json", "checkout-error-rate goes to ALARM"),
+    ("malformed/empty-object.json", "unreadable"),
+    ("malformed/no-records.json", "unreadable"),
+    ("malformed/null.json", "unreadable"),
+    ("malformed/number.json", "unreadable"),
+    ("malformed/record-of-unknown-form.json", "unreadable"),
+    ("malformed/sns-alarm-without-arn.json", "unreadable"),
+    ("malformed/string.json", "unreadable"),
+    ("operator/rollback-bare.json", "rollback of checkout"),
+    ("operator/rollback-to-version.json", "rollback of checkout to 3"),
+    ("operator/rollback.json", "rollback of checkout"),
+    ("shifter/explicit-weights-with-override.json", "weights 1:90,2:10"),
+    ("shifter/explicit-weights.json", "weights 1:90,2:10"),
+    ("shifter/promote-release.json", "release 4 to 100%"),
+    ("shifter/promote-weights.json", "weights 2:100"),
+    ("shifter/refused-both-forms.json", "refused: RequestInvalid"),
+    ("shifter/refused-latest.json", "refused: RequestInvalid"),
+    ("shifter/refused-no-weight.json", "refused: RequestInvalid"),
+    ("shifter/refused-not-weights.json", "refused: RequestInvalid"),
+    ("shifter/refused-percentage-above-hundred.json", "refused: RequestInvalid"),
+    ("shifter/refused-primary-weighted.json", "refused: RequestInvalid"),
+    ("shifter/refused-release-as-text.json", "refused: RequestInvalid"),
+    ("shifter/refused-sum-below-hundred.json", "refused: RequestInvalid"),
+    ("shifter/refused-three-versions.json", "refused: RequestInvalid"),
+    ("shifter/refused-unknown-field.json", "refused: RequestInvalid"),
+    ("shifter/refused-weight-above-one.json", "refused: RequestInvalid"),
+    ("shifter/refused-weight-negative.json", "refused: RequestInvalid"),
+    ("shifter/release-to-weight.json", "release 4 to 10%"),
+    ("sns/composite.json", "checkout-degraded goes to ALARM"),
+    ("sns/message-codedeploy-trigger.json", "foreign"),
+    ("sns/message-nested-too-deeply.json", "unreadable"),
+    ("sns/message-not-json.json", "unreadable"),
+    ("sns/metric-math.json", "checkout-error-rate goes to ALARM"),
+    ("sns/metric.json", "checkout-errors goes to ALARM"),
+    ("sns/ok.json", "checkout-error-rate goes to OK"),
+    ("sns/one-readable-of-two.json", "unreadable; checkout-error-rate goes to ALARM"),
+    ("sns/two-records.json", "checkout-error-rate goes to ALARM; checkout-degraded goes to ALARM"),
+    ("sqs/body-not-json.json", "unreadable"),
+    ("sqs/direct-alarm.json", "checkout-error-rate goes to ALARM"),
+    ("sqs/eventbridge-alarm.json", "checkout-error-rate goes to ALARM"),
+    ("sqs/failed-signal-redriven.json", "unreadable"),
+    ("sqs/operator-command.json", "rollback of checkout"),
+    ("sqs/sns-one-record.json", "checkout-error-rate goes to ALARM"),
+    ("sqs/sns-raw-delivery.json", "checkout-error-rate goes to ALARM"),
+    (
+        "sqs/sns-several-records.json",
+        "checkout-error-rate goes to ALARM; checkout-degraded goes to ALARM; checkout-error-rate goes to OK",
+    ),
+];
+
+#[test]
+fn every_event_is_read_as_the_table_says_and_none_is_missing_from_it() {
+    let read: BTreeMap<String, String> =
+        files().into_iter().map(|(name, event)| (name.clone(), class(&name, &event))).collect();
+    let expected: BTreeMap<String, String> =
+        CLASSES.iter().map(|(name, class)| ((*name).to_owned(), (*class).to_owned())).collect();
+    let differences: Vec<String> = read
+        .keys()
+        .chain(expected.keys())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .filter(|name| read.get(*name) != expected.get(*name))
+        .map(|name| format!("{name}: read as {:?}, in the table as {:?}", read.get(name), expected.get(name)))
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn every_event_is_described_to_its_readers() {
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let missing: Vec<String> =
+        files().into_keys().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "events/README.md lacks {missing:?}");
+}
+
+#[test]
+fn every_event_is_read_in_full_as_its_snapshot_shows() {
+    for (name, event) in files() {
+        let rendered = if name.starts_with("shifter/") {
+            render_request(&event)
+        } else {
+            readings(&event).iter().map(render).collect::<Vec<_>>().join("\n")
+        };
+        let snapshot = name.trim_end_matches(".json").replace('/', "__");
+        insta::with_settings!({ description => name, omit_expression => true }, {
+            insta::assert_snapshot!(snapshot, rendered);
+        });
+    }
+}
+
+/// When the events are received: after all that they tell of.
+fn received_at() -> Timestamp {
+    "2026-03-02T10:16:00Z".parse().unwrap()
+}
+
+fn readings(event: &Value) -> Vec<Reading> {
+    read(event, received_at())
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+/// Every event by its path below the folder.
+fn files() -> BTreeMap<String, Value> {
+    let mut files = BTreeMap::new();
+    for kind in
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
+        for file in fs::read_dir(&kind).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = file.strip_prefix(folder()).unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&file).unwrap();
+            let event = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            files.insert(name, event);
+        }
+    }
+    files
+}
+
+fn class(name: &str, event: &Value) -> String {
+    if name.starts_with("shifter/") {
+        return match ShiftRequest::read(event) {
+            Ok(ShiftRequest { ask: Ask::Stage { release, weight }, .. }) => {
+                format!("release {release} to {weight}")
+            }
+            Ok(ShiftRequest { ask: Ask::Weights(list), .. }) => format!("weights {list}"),
+            Err(refusal) => format!("refused: {}", refusal.error_type()),
+        };
+    }
+    readings(event).iter().map(class_of).collect::<Vec<_>>().join("; ")
+}
+
+fn class_of(reading: &Reading) -> String {
+    match reading {
+        Reading::Foreign(_) => "foreign".to_owned(),
+        Reading::Unreadable(_) => "unreadable".to_owned(),
+        Reading::Signal(signal) => match &**signal {
+            Signal::Alarm(alarm) => {
+                let suppressed = alarm.suppressed_by.as_ref().map(|by| format!(", suppressed by {by}"));
+                let name = alarm.alarm.name();
+                format!("{name} goes to {}{}", state(alarm.state), suppressed.unwrap_or_default())
+            }
+            Signal::Operator(command) => {
+                let to = command.to.map(|to| format!(" to {to}")).unwrap_or_default();
+                format!("rollback of {}{to}", command.service)
+            }
+        },
+    }
+}
+
+fn state(state: AlarmState) -> &'static str {
+    match state {
+        AlarmState::Ok => "OK",
+        AlarmState::Alarm => "ALARM",
+        AlarmState::InsufficientData => "INSUFFICIENT_DATA",
+    }
+}
+
+/// A reading with everything in it, a field per line.
+fn render(reading: &Reading) -> String {
+    match reading {
+        Reading::Foreign(what) => format!("foreign: {what}"),
+        Reading::Unreadable(why) => format!("unreadable: {why}"),
+        Reading::Signal(signal) => match &**signal {
+            Signal::Alarm(alarm) => {
+                let data = alarm.data.as_ref().map_or("none".to_owned(), Value::to_string);
+                let suppressed = alarm.suppressed_by.as_deref().unwrap_or("nothing");
+                format!(
+                    "alarm {}\n  state {} since {}\n  suppressed by {suppressed}\n  why {:?}\n  data {data}",
+                    alarm.alarm,
+                    state(alarm.state),
+                    alarm.changed_at,
+                    alarm.why,
+                )
+            }
+            Signal::Operator(command) => format!(
+                "rollback of {}\n  to {:?}\n  why {:?}\n  by {:?}\n  at {}",
+                command.service,
+                command.to.map(|to| to.to_string()),
+                command.why,
+                command.requested_by,
+                command.requested_at,
+            ),
+        },
+    }
+}
+
+fn render_request(event: &Value) -> String {
+    match ShiftRequest::read(event) {
+        Ok(request) => format!("{request:#?}"),
+        Err(refusal) => format!("{}: {refusal}", refusal.error_type()),
+    }
+}

@@ -7,4 +7,5 @@ mod events;
 mod registration;
 mod shifts;
 mod simulation;
+mod template;
 mod worlds;

@@ -1,0 +1,197 @@
+//! Each function's role allows exactly the calls that the function can issue: no step of a plan may meet a denial, and
+//! nothing may be allowed that no plan holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use ripcord::aws::{OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER};
+use ripcord::names::Generation;
+use ripcord::notice::{Notice, Severity};
+use ripcord::plan::{KeepLogs, LedgerWrite, SetTraffic, Step};
+use ripcord::release::Report;
+use ripcord::situation::Heard;
+use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::worlds::{SERVICE, traffic, v};
+
+/// What Lambda itself does in a function's name: its log stream, and the event that failed for good.
+const BY_LAMBDA: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
+const BY_LAMBDA_ON_FAILURE: &str = "sqs:SendMessage";
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Function {
+    AlarmRollback,
+    AliasWeightShifter,
+}
+
+/// Which functions have a kind of step in their plans.
+fn issued_by(step: &Step) -> &'static [Function] {
+    use Function::{AlarmRollback, AliasWeightShifter};
+    match step {
+        Step::SetTraffic(_) | Step::Confirm { .. } | Step::Write(_) | Step::Tell(_) => {
+            &[AlarmRollback, AliasWeightShifter]
+        }
+        Step::Hear { .. } | Step::KeepLogs(_) => &[AlarmRollback],
+        Step::Pin { .. } => &[AliasWeightShifter],
+    }
+}
+
+/// A step of every kind, and of every kind of call within it. The exhaustive match above fails when a kind joins.
+fn every_step() -> Vec<Step> {
+    let service = || SERVICE.parse().unwrap();
+    let (function, alias) = ("checkout".parse().unwrap(), "live".parse().unwrap());
+    let at = Timestamp::UNIX_EPOCH;
+    let set = SetTraffic {
+        target: "api".parse().unwrap(),
+        function,
+        alias,
+        traffic: traffic("1:100"),
+        was: traffic("1:90,2:10"),
+        revision: "r1".parse().unwrap(),
+    };
+    let pin = |replaces| Step::Pin {
+        function: set.function.clone(),
+        alias: set.alias.clone(),
+        version: v(1),
+        replaces,
+    };
+    vec![
+        set.confirm(),
+        pin(None),
+        pin(Some("p1".parse().unwrap())),
+        Step::Write(Box::new(LedgerWrite::nothing(service()))),
+        Step::Hear {
+            service: service(),
+            heard: Heard { key: "errors".to_owned(), report: Report::NotDue },
+            now: at,
+            until: at,
+        },
+        Step::Tell(Box::new(Notice {
+            severity: Severity::Info,
+            service: service(),
+            title: String::new(),
+            description: String::new(),
+            next_steps: Vec::new(),
+            thread: String::new(),
+        })),
+        Step::KeepLogs(KeepLogs {
+            service: service(),
+            generation: Generation(1),
+            function: set.function.clone(),
+            version: v(2),
+            from: at,
+            to: at,
+            keep_until: at,
+        }),
+        Step::SetTraffic(set),
+    ]
+}
+
+fn needed(function: Function) -> BTreeSet<String> {
+    let observed = match function {
+        Function::AlarmRollback => OBSERVED_BY_ALARM_ROLLBACK,
+        Function::AliasWeightShifter => OBSERVED_BY_ALIAS_WEIGHT_SHIFTER,
+    };
+    let on_failure = (function == Function::AlarmRollback).then_some(BY_LAMBDA_ON_FAILURE);
+    let steps = every_step();
+    let steps = steps.iter().filter(|step| issued_by(step).contains(&function)).flat_map(Step::iam_actions);
+    let needed = steps.chain(observed).chain(BY_LAMBDA).copied().chain(on_failure);
+    needed.map(str::to_owned).collect()
+}
+
+/// A node's value, whatever tag of CloudFormation's (`!If`, `!Sub` …) it has.
+fn plain<'node>(node: &'node Yaml<'node>) -> &'node Yaml<'node> {
+    match node {
+        Yaml::Tagged(_, inner) => plain(inner),
+        other => other,
+    }
+}
+
+fn get<'node>(node: &'node Yaml<'node>, path: &str) -> Option<&'node Yaml<'node>> {
+    path.split('.').try_fold(node, |node, field| plain(node).as_mapping_get(field)).map(plain)
+}
+
+fn list<'node>(node: &'node Yaml<'node>) -> Vec<&'node Yaml<'node>> {
+    match plain(node) {
+        Yaml::Sequence(items) => items.iter().map(plain).collect(),
+        single => vec![single],
+    }
+}
+
+/// Each statement of a role: its actions and its resources.
+fn statements<'node>(role: &'node Yaml<'node>) -> Vec<&'node Yaml<'node>> {
+    list(get(role, "Properties.Policies").unwrap())
+        .into_iter()
+        .flat_map(|policy| list(get(policy, "PolicyDocument.Statement").unwrap()))
+        .collect()
+}
+
+fn actions(statement: &Yaml<'_>) -> Vec<String> {
+    let actions = list(get(statement, "Action").unwrap());
+    actions.into_iter().map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+fn with_template(check: impl Fn(&Yaml<'_>)) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let text = fs::read_to_string(path).unwrap();
+    let documents = Yaml::load_from_str(&text).unwrap();
+    check(get(&documents[0], "Resources").unwrap());
+}
+
+#[test]
+fn each_role_allows_exactly_what_its_function_can_call() {
+    with_template(|resources| {
+        for (role, function) in [
+            ("AlarmRollbackRole", Function::AlarmRollback),
+            ("AliasWeightShifterRole", Function::AliasWeightShifter),
+        ] {
+            let allowed: BTreeSet<String> =
+                statements(get(resources, role).unwrap()).into_iter().flat_map(actions).collect();
+            assert_eq!(allowed, needed(function), "{role}");
+        }
+    });
+}
+
+#[test]
+fn no_role_allows_everything_of_a_service_or_on_every_resource() {
+    with_template(|resources| {
+        for role in ["AlarmRollbackRole", "AliasWeightShifterRole"] {
+            for statement in statements(get(resources, role).unwrap()) {
+                assert_eq!(get(statement, "Effect").and_then(|effect| effect.as_str()), Some("Allow"));
+                for action in actions(statement) {
+                    assert!(!action.contains('*'), "{role} allows {action}");
+                }
+                for resource in list(get(statement, "Resource").unwrap()) {
+                    assert_ne!(
+                        resource.as_str(),
+                        Some("*"),
+                        "{role} allows {:?} on everything",
+                        actions(statement)
+                    );
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_function_has_the_role_of_its_name() {
+    with_template(|resources| {
+        let Yaml::Mapping(fields) = resources else { panic!("resources are a mapping") };
+        let roles: BTreeMap<String, String> = fields
+            .iter()
+            .filter(|(_, resource)| {
+                get(resource, "Type").and_then(|it| it.as_str()) == Some("AWS::Serverless::Function")
+            })
+            .map(|(name, function)| {
+                let role = get(function, "Properties.Role").and_then(|role| role.as_str());
+                (name.as_str().unwrap().to_owned(), role.unwrap().to_owned())
+            })
+            .collect();
+        let expected =
+            ["AlarmRollback", "AliasWeightShifter"].map(|name| (name.to_owned(), format!("{name}Role.Arn")));
+        assert_eq!(roles, BTreeMap::from(expected));
+    });
+}
