@@ -281,8 +281,12 @@ impl LocalAws {
 impl Drop for LocalAws {
     fn drop(&mut self) {
         if let Some(path) = &self.published {
-            // A leftover names a process that is gone; its readers check that.
-            let _ = std::fs::remove_file(path);
+            // Another rehearsal may have published its own endpoint meanwhile; that one stays.
+            let is_ours = std::fs::read_to_string(path).is_ok_and(|text| text.contains(&self.endpoint));
+            if is_ours {
+                // A leftover names a process that is gone; its readers check that.
+                let _ = std::fs::remove_file(path);
+            }
         }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
