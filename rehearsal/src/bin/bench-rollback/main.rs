@@ -166,9 +166,14 @@ fn circumstances(options: &Options, took: Duration) -> Vec<String> {
     let model = cpu_info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let model = model.trim_start_matches(['\t', ' ', ':']);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = loads.split(' ').nth(1).unwrap_or_default();
     vec![
         format!("Command: `{}`", ["cargo bench-rollback", &options.words.join(" ")].join(" ").trim_end()),
-        format!("Machine: {cpus} cores, {model}, Linux {}", kernel.trim()),
+        format!(
+            "Machine: {cpus} cores, {model}, Linux {}; load over the last five minutes: {load}",
+            kernel.trim()
+        ),
         format!(
             "Rounds: {}, interleaved, after one that does not count; {:.0} s",
             options.iterations,
