@@ -57,7 +57,10 @@ fn usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|word| word == "--json");
     if json && error.use_stderr() {
         let message = error.render().to_string();
-        return output::fail(&Failure::new(Kind::Usage, message.trim_start_matches("error: ").trim_end()), true);
+        return output::fail(
+            &Failure::new(Kind::Usage, message.trim_start_matches("error: ").trim_end()),
+            true,
+        );
     }
     // A closed pipe is no reason to fail.
     let _ = error.print();

@@ -23,7 +23,7 @@ pub(crate) const NAME: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// A text in a style.
-pub(crate) fn styled(style: Style, text: impl Display) -> impl Display {
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 

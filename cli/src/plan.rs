@@ -149,8 +149,7 @@ impl fmt::Display for Plan {
                 ('a'..='z').map(|letter| letter.to_string()).chain(std::iter::repeat("+".to_owned()));
             for (call, letter) in row.iter().zip(letters) {
                 let letter = if row.len() > 1 { letter.as_str() } else { "" };
-                let text =
-                    if call.moves_traffic { styled(NAME, &call.call).to_string() } else { call.call.clone() };
+                let text = if call.moves_traffic { styled(NAME, &call.call) } else { call.call.clone() };
                 writeln!(f, "{:>4} {text}", format!("{number}{letter}."))?;
             }
         }

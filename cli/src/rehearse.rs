@@ -173,7 +173,7 @@ async fn build(workspace: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn say(text: &str) {
-    output::raw(&styled(FAINT, format!("· {text}")).to_string());
+    output::raw(&styled(FAINT, format!("· {text}")));
 }
 
 fn failed(what: &str, error: &dyn std::error::Error) -> Failure {

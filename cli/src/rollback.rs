@@ -166,11 +166,11 @@ fn traffic(sighting: &Sighting) -> Option<Traffic> {
 impl fmt::Display for Rollback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match (self.exit(), self.outcome.as_str()) {
-            (ExitCode::Done, "restore") => styled(GOOD, "traffic is back").to_string(),
-            (ExitCode::Done, _) => styled(GOOD, "traffic was back already").to_string(),
-            (ExitCode::RollbackFailed, _) => styled(BAD, "TRAFFIC IS NOT BACK").to_string(),
-            (_, "hold") => styled(BAD, "held, traffic was left alone").to_string(),
-            (_, _) => styled(WARN, "nothing was done").to_string(),
+            (ExitCode::Done, "restore") => styled(GOOD, "traffic is back"),
+            (ExitCode::Done, _) => styled(GOOD, "traffic was back already"),
+            (ExitCode::RollbackFailed, _) => styled(BAD, "TRAFFIC IS NOT BACK"),
+            (_, "hold") => styled(BAD, "held, traffic was left alone"),
+            (_, _) => styled(WARN, "nothing was done"),
         };
         writeln!(f, "{}: {verdict}", styled(NAME, &self.service))?;
         writeln!(f, "  {}", self.reason)?;

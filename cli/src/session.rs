@@ -17,7 +17,14 @@ use crate::rehearsal_place;
 #[command(next_help_heading = "Where the suite is")]
 pub(crate) struct Place {
     /// The suite's project name; its table is NAME-ledger
-    #[arg(long, global = true, value_name = "NAME", env = "RIPCORD_PROJECT", hide_env_values = true, default_value = "ripcord")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "RIPCORD_PROJECT",
+        hide_env_values = true,
+        default_value = "ripcord"
+    )]
     project: String,
     /// The region; else AWS_REGION or the profile's
     #[arg(long, global = true)]

@@ -57,11 +57,22 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Shifted, Failure> 
 impl Session {
     /// Asks the weight shifter.
     pub(crate) async fn shift(&self, event: &Value) -> Result<Shifted, Failure> {
-        let answer = self.ask(Function::AliasWeightShifter, event).await?;
+        let answer = self.ask(Function::AliasWeightShifter, event).await.map_err(explain)?;
         serde_json::from_value(answer).map_err(|error| {
             let why = format!("the weight shifter's answer is of another form: {error}");
             Failure::of_function(Asked::Shift, "AnswerUnreadable", why)
         })
+    }
+}
+
+/// What may be done about a refusal.
+fn explain(failure: Failure) -> Failure {
+    match failure.kind.as_str() {
+        "VersionQuarantined" | "ServiceHeld" => {
+            failure.hint("if a person has looked and it is right all the same: --override 'WHY'")
+        }
+        "ServiceUnknown" => failure.hint("ripcord apply FILE registers it"),
+        _ => failure,
     }
 }
 
@@ -82,7 +93,7 @@ fn event(args: &Args) -> Value {
 
 impl fmt::Display for Shifted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&styled(GOOD, &self.summary).to_string())
+        f.write_str(&styled(GOOD, &self.summary))
     }
 }
 

@@ -113,9 +113,9 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.passed {
-            styled(GOOD, "rolled back: traffic is on the stable version, by one change").to_string()
+            styled(GOOD, "rolled back: traffic is on the stable version, by one change")
         } else {
-            styled(BAD, "NOT as it should be").to_string()
+            styled(BAD, "NOT as it should be")
         };
         let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.0} ms"));
         writeln!(f, "\n{} {verdict}", styled(NAME, "Summary:"))?;

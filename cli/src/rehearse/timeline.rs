@@ -86,11 +86,7 @@ impl<'rehearsal> Timeline<'rehearsal> {
             let (served, failed) = (now.invocations - before.invocations, now.errors - before.errors);
             if served > 0 {
                 let errors = format!("{failed} errors");
-                let errors = if failed > 0 {
-                    styled(BAD, errors).to_string()
-                } else {
-                    styled(FAINT, errors).to_string()
-                };
+                let errors = if failed > 0 { styled(BAD, errors) } else { styled(FAINT, errors) };
                 requests.push_str(&format!("version {version}: {served:>2} requests, {errors}   "));
             }
         }
@@ -144,7 +140,7 @@ impl<'rehearsal> Timeline<'rehearsal> {
     }
 
     fn time(&self) -> String {
-        styled(FAINT, format!("{:>5.1}s", self.started.elapsed().as_secs_f64())).to_string()
+        styled(FAINT, format!("{:>5.1}s", self.started.elapsed().as_secs_f64()))
     }
 }
 
@@ -159,7 +155,7 @@ fn describe(function: &str, call: &JournalEntry) -> String {
             let moved = format!("{} → {}", words(&change.before), words(&change.after));
             format!("{} {}", styled(WARN, line), styled(NAME, moved))
         }
-        None => styled(FAINT, line).to_string(),
+        None => styled(FAINT, line),
     }
 }
 
@@ -182,7 +178,6 @@ fn bar(routing: &AliasRouting) -> String {
         reason = "0 to 20"
     )]
     let secondary = (weight * BAR_LENGTH as f64).round() as usize;
-    let bar =
-        "█".repeat(BAR_LENGTH.saturating_sub(secondary)) + &styled(WARN, "▒".repeat(secondary)).to_string();
+    let bar = "█".repeat(BAR_LENGTH.saturating_sub(secondary)) + &styled(WARN, "▒".repeat(secondary));
     format!("{bar} {:<23}", words(routing))
 }

@@ -12,6 +12,8 @@ use crate::warning::Warning;
 
 /// The latest rollbacks tell enough; `--json` has all.
 const ROLLBACKS_SHOWN_MAX: usize = 5;
+/// CloudWatch's sentences list every datapoint. Their beginning says what fired; `evidence` and `--json` have the rest.
+const REASON_LENGTH_MAX: usize = 160;
 
 pub(super) fn in_full(f: &mut fmt::Formatter<'_>, service: &ServiceStatus) -> fmt::Result {
     let ServiceStatus { release, targets, rollbacks, warnings, now, .. } = service;
@@ -28,7 +30,7 @@ pub(super) fn in_full(f: &mut fmt::Formatter<'_>, service: &ServiceStatus) -> fm
             }
             writeln!(f)?;
             if let Some(because) = &release.ended_because {
-                writeln!(f, "    {because}")?;
+                writeln!(f, "    {}", cut(because))?;
             }
         }
     }
@@ -48,7 +50,10 @@ pub(super) fn in_full(f: &mut fmt::Formatter<'_>, service: &ServiceStatus) -> fm
             "  rolled back: {target} version {version} (release {generation}), {}, {by}, {quarantine}",
             ago(*at, *now)
         )?;
-        writeln!(f, "    {}", styled(FAINT, reason))?;
+        let is_said = release.as_ref().is_some_and(|release| release.ended_because.as_ref() == Some(reason));
+        if !is_said {
+            writeln!(f, "    {}", styled(FAINT, cut(reason)))?;
+        }
     }
     let more = rollbacks.len().saturating_sub(ROLLBACKS_SHOWN_MAX);
     if more > 0 {
@@ -113,7 +118,14 @@ fn alert(f: &mut fmt::Formatter<'_>, indent: &str, warning: &Warning) -> fmt::Re
         _ => BAD,
     };
     let about = warning.target.as_ref().map(|target| format!("{target} ")).unwrap_or_default();
-    writeln!(f, "{indent}{} {about}{}", styled(style, "!"), warning.message)
+    writeln!(f, "{indent}{} {about}{}", styled(style, "!"), cut(&warning.message))
+}
+
+fn cut(reason: &str) -> String {
+    match reason.char_indices().nth(REASON_LENGTH_MAX) {
+        Some((end, _)) => format!("{}…", reason[..end].trim_end()),
+        None => reason.to_owned(),
+    }
 }
 
 fn style_of(phase: Phase) -> Style {
@@ -167,6 +179,13 @@ mod tests {
     fn a_status_is_data_with_stable_names() {
         let status = ServiceStatus::of(&example::shifting(), at("2026-03-02T12:00:00Z"));
         insta::assert_json_snapshot!(status);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_past_its_limit() {
+        let at_the_limit = "ä".repeat(REASON_LENGTH_MAX);
+        assert_eq!(cut(&at_the_limit), at_the_limit);
+        assert_eq!(cut(&format!("{at_the_limit}!")), format!("{at_the_limit}…"));
     }
 
     #[test]
