@@ -87,6 +87,12 @@ impl AwsClient {
         Self { front, region: region.to_owned(), access_key_id: access_key_id.to_owned(), client }
     }
 
+    /// The region that it calls.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Sends any request.
     pub async fn send(&self, request: AwsRequest<'_>) -> Result<AwsAnswer, CallError> {
         let authorization = format!(

@@ -2,6 +2,7 @@
 //! end-to-end tests begin with. It sets the stage; it must not act on it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ripcord::aws::{Aws, Connection, Credentials, LedgerError, RegistrationError, SuiteNames};
@@ -13,12 +14,16 @@ use serde_json::{Value, json};
 
 use crate::aws_client::CallError;
 use crate::deploy::{DeployError, StackCode, StackOutputs, StackRequest};
-use crate::{LocalAws, WaitError};
+use crate::LocalAws;
 
 /// The suite's project name.
 pub const PROJECT: &str = "ripcord";
 /// The example's function, and its service.
 pub const SERVICE: &str = "checkout";
+
+/// Ten seconds, where ministack takes half of one.
+const ACTIVE_LOOKS_MAX: u32 = 200;
+const ACTIVE_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The deployed suite and example.
 #[derive(Debug)]
@@ -59,9 +64,6 @@ pub enum StageError {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Something did not come in time.
-    #[error(transparent)]
-    Wait(#[from] WaitError),
 }
 
 /// How a version of the example behaves.
@@ -159,12 +161,25 @@ impl Stage {
             return Err(answer("configure the example", configured.text()));
         }
         let published = client.lambda("POST", &format!("{path}/versions"), &json!({})).await?;
-        let version: Value = serde_json::from_slice(&published.body).unwrap_or_default();
-        version
-            .get("Version")
-            .and_then(Value::as_str)
-            .and_then(|version| version.parse().ok())
-            .ok_or_else(|| answer("publish a version of the example", published.text()))
+        let document: Value = serde_json::from_slice(&published.body).unwrap_or_default();
+        let version = document.get("Version").and_then(Value::as_str).and_then(|version| version.parse().ok());
+        let version = version.ok_or_else(|| answer("publish a version of the example", published.text()))?;
+        self.wait_until_active(local, version).await?;
+        Ok(version)
+    }
+
+    /// A version is Pending for a moment after it was published, and may not be released before it is Active.
+    async fn wait_until_active(&self, local: &LocalAws, version: FunctionVersion) -> Result<(), StageError> {
+        let path = format!("/2015-03-31/functions/{SERVICE}/configuration?Qualifier={version}");
+        for _ in 0..ACTIVE_LOOKS_MAX {
+            let configuration = local.client().lambda("GET", &path, &Value::Null).await?;
+            let configuration: Value = serde_json::from_slice(&configuration.body).unwrap_or_default();
+            if configuration.get("State").and_then(Value::as_str) == Some("Active") {
+                return Ok(());
+            }
+            tokio::time::sleep(ACTIVE_LOOK_EVERY).await;
+        }
+        Err(answer("see the version become Active", version))
     }
 
     /// Invokes a function of the suite and waits for its answer: what it returned, or how it failed.

@@ -218,7 +218,14 @@ struct Uploader<'a> {
 impl Uploader<'_> {
     async fn make_bucket(&self) -> Result<(), DeployError> {
         let path = format!("/{BUCKET}");
-        let answer = self.put(&path, Vec::new()).await?;
+        // S3 wants every region named but its first, which it refuses to have named.
+        let region = self.client.region();
+        let configuration = if region == "us-east-1" {
+            String::new()
+        } else {
+            format!("<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>")
+        };
+        let answer = self.put(&path, configuration.into_bytes()).await?;
         // Conflict: a deployment before this one made it.
         if answer.status.is_success() || answer.status == 409 {
             return Ok(());
