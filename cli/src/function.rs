@@ -2,6 +2,7 @@
 
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::primitives::Blob;
+use ripcord::aws::causes;
 use ripcord::registration::Home;
 use serde::Deserialize;
 use serde_json::Value;
@@ -112,24 +113,10 @@ where
     }
     let why = match error.message() {
         Some(message) => format!("{code}: {message}"),
-        None => chain(error),
+        None => causes(error),
     };
     Failure::new(Kind::AwsCallFailed, format!("{call} of {subject} failed: {why}"))
         .hint("check the network, --region and the credentials (--profile)")
-}
-
-/// The causes of an error, each said once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut causes: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let said = error.to_string();
-        if !causes.iter().any(|cause| cause.contains(&said)) {
-            causes.push(said);
-        }
-        next = error.source();
-    }
-    causes.join(": ")
 }
 
 /// `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`.

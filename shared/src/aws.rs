@@ -16,8 +16,6 @@ pub use execute::{Interruption, Taken, take};
 pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
 pub use observe::{Observed, observe};
 
-use aws_smithy_types::error::display::DisplayErrorContext;
-
 /// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.
 pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &["dynamodb:Query", "lambda:GetAlias"];
 /// What `alias-weight-shifter` calls to observe.
@@ -42,6 +40,21 @@ impl CallFailed {
         subject: impl std::fmt::Display,
         why: &(dyn std::error::Error + 'static),
     ) -> Self {
-        Self { call, subject: subject.to_string(), why: DisplayErrorContext(why).to_string() }
+        Self { call, subject: subject.to_string(), why: causes(why) }
     }
+}
+
+/// An error and what caused it, each said once and in a line. This is what a person reads in a page: the SDK's own long
+/// form adds the raw response with all of its headers.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let said = error.to_string();
+        if !causes.iter().any(|cause| cause.contains(&said)) {
+            causes.push(said);
+        }
+        next = error.source();
+    }
+    causes.join(": ")
 }
