@@ -106,8 +106,10 @@ async fn configured(place: &Place) -> Result<SdkConfig, Failure> {
     }
     let config = loader.load().await;
     if config.region().is_none() {
+        let profile =
+            place.profile.as_deref().map_or(String::new(), |profile| format!(" {profile} (does it exist?)"));
         return Err(Failure::new(Kind::RegionMissing, "no region is configured")
-            .hint("give --region, or set AWS_REGION, or name one in the profile"));
+            .hint(format!("give --region, or set AWS_REGION, or name one in the profile{profile}")));
     }
     Ok(config)
 }
