@@ -1,5 +1,10 @@
 //! Lambda aliases: look, set, read back, pin.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "the SDK's maps are hash maps; nothing is decided by their order"
+)]
+
 use std::collections::HashMap;
 
 use aws_sdk_lambda::error::SdkError;

@@ -15,6 +15,11 @@
 //!
 //! What an item holds is JSON text under `doc`; what conditions compare stands beside it as an attribute of its own.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "the SDK's maps are hash maps; nothing is decided by their order"
+)]
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
