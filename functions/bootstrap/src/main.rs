@@ -6,6 +6,8 @@
 #![recursion_limit = "256"]
 
 use std::env;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use alarm_rollback::{Alarms, Pull};
 use alias_weight_shifter::Shifter;
@@ -42,11 +44,16 @@ async fn main() -> anyhow::Result<()> {
     ended.map_err(|error| anyhow::anyhow!("failed to serve the runtime API: {error}"))
 }
 
+/// When Lambda will have ended the invocation. A lease is known by its end, and duplicates of a signal often start within
+/// the same millisecond, so each invocation's ends a fraction of a second of its own later.
 fn deadline(event: &LambdaEvent<Value>) -> Timestamp {
-    i64::try_from(event.context.deadline)
+    let deadline = i64::try_from(event.context.deadline)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        .unwrap_or_else(Timestamp::now)
+        .unwrap_or_else(Timestamp::now);
+    let mut hasher = DefaultHasher::new();
+    event.context.request_id.hash(&mut hasher);
+    deadline.saturating_add(Duration::from_nanos(hasher.finish() % 1_000_000_000)).unwrap_or(deadline)
 }
 
 /// What Lambda and the template put into the environment.
