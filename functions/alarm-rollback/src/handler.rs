@@ -67,7 +67,12 @@ pub async fn answer(event: &Value, deadline: Timestamp, pull: &Pull) -> Result<A
     let readings = read(event, (pull.clock)());
     let mut answers = Vec::new();
     let mut failures = Vec::new();
-    for outcome in join_all(readings.iter().map(|reading| answer_reading(reading, deadline, pull))).await {
+    let outcomes = readings.iter().zip(0..).map(|(reading, index)| {
+        // A lease is known by its end. The same signal may come twice in one event, and only one may hold it.
+        let lease_until = deadline.saturating_add(Duration::from_nanos(index)).unwrap_or(deadline);
+        answer_reading(reading, lease_until, pull)
+    });
+    for outcome in join_all(outcomes).await {
         for answered in outcome {
             match answered {
                 Ok(answer) => answers.push(answer),
@@ -88,7 +93,11 @@ pub async fn answer(event: &Value, deadline: Timestamp, pull: &Pull) -> Result<A
     }
 }
 
-async fn answer_reading(reading: &Reading, deadline: Timestamp, pull: &Pull) -> Vec<Result<Answer, Failure>> {
+async fn answer_reading(
+    reading: &Reading,
+    lease_until: Timestamp,
+    pull: &Pull,
+) -> Vec<Result<Answer, Failure>> {
     let signal = match reading {
         Reading::Signal(signal) => signal,
         Reading::Foreign(what) => {
@@ -99,12 +108,12 @@ async fn answer_reading(reading: &Reading, deadline: Timestamp, pull: &Pull) -> 
     match &**signal {
         Signal::Operator(command) => {
             let known = pull.alarms.targets_of(&command.service);
-            vec![pull_cord(signal, &command.service, &known, deadline, pull).await]
+            vec![pull_cord(signal, &command.service, &known, lease_until, pull).await]
         }
         Signal::Alarm(alarm) => {
             let guess = pull.alarms.guess(&alarm.alarm);
             let (answered, found) =
-                join(pull_all(signal, &guess, deadline, pull), pull.aws.ledger.guarded_by(&alarm.alarm))
+                join(pull_all(signal, &guess, lease_until, pull), pull.aws.ledger.guarded_by(&alarm.alarm))
                     .await;
             let found = match found {
                 Ok(found) => found,
@@ -118,7 +127,7 @@ async fn answer_reading(reading: &Reading, deadline: Timestamp, pull: &Pull) -> 
                 let message = format!("alarm {} guards no registered service", alarm.alarm);
                 return vec![Ok(Answer::plain("unregistered", None, message))];
             }
-            answered.into_iter().chain(pull_all(signal, &missed, deadline, pull).await).collect()
+            answered.into_iter().chain(pull_all(signal, &missed, lease_until, pull).await).collect()
         }
     }
 }
@@ -126,11 +135,13 @@ async fn answer_reading(reading: &Reading, deadline: Timestamp, pull: &Pull) -> 
 async fn pull_all(
     signal: &Signal,
     services: &[AlarmService],
-    deadline: Timestamp,
+    lease_until: Timestamp,
     pull: &Pull,
 ) -> Vec<Result<Answer, Failure>> {
-    join_all(services.iter().map(|known| pull_cord(signal, &known.service, &known.targets, deadline, pull)))
-        .await
+    join_all(
+        services.iter().map(|known| pull_cord(signal, &known.service, &known.targets, lease_until, pull)),
+    )
+    .await
 }
 
 /// Observe, decide, act, report; again after a lost race.
@@ -138,7 +149,7 @@ async fn pull_cord(
     signal: &Signal,
     service: &ServiceName,
     known: &[Target],
-    deadline: Timestamp,
+    lease_until: Timestamp,
     pull: &Pull,
 ) -> Result<Answer, Failure> {
     let mut races = 0;
@@ -155,7 +166,7 @@ async fn pull_cord(
             let message = format!("alarm {alarm} no longer guards service {service}");
             return Ok(Answer::plain("unregistered", Some(service), message));
         }
-        let moment = Moment { now: (pull.clock)(), lease_until: deadline };
+        let moment = Moment { now: (pull.clock)(), lease_until };
         let decision = decide(signal, &situation, moment);
         let taken = take(&pull.aws, &decision.steps, pull.clock).await;
         moved_at = taken.traffic_moved_at.or(moved_at);
