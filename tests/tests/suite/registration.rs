@@ -29,9 +29,10 @@ fn violations(path: &str, value: Value) -> String {
     let mut document = valid();
     let (parent, field) = path.rsplit_once('/').unwrap();
     let parent = document.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent}"));
-    match parent {
-        Value::Array(items) => items[field.parse::<usize>().unwrap()] = value,
-        parent => parent[field] = value,
+    if let Value::Array(items) = parent {
+        items[field.parse::<usize>().unwrap()] = value;
+    } else {
+        parent[field] = value;
     }
     report(&document.to_string())
 }

@@ -103,10 +103,7 @@ fn needed(function: Function) -> BTreeSet<String> {
 
 /// A node's value, whatever tag of CloudFormation's (`!If`, `!Sub` …) it has.
 fn plain<'node>(node: &'node Yaml<'node>) -> &'node Yaml<'node> {
-    match node {
-        Yaml::Tagged(_, inner) => plain(inner),
-        other => other,
-    }
+    if let Yaml::Tagged(_, inner) = node { plain(inner) } else { node }
 }
 
 fn get<'node>(node: &'node Yaml<'node>, path: &str) -> Option<&'node Yaml<'node>> {
@@ -114,10 +111,8 @@ fn get<'node>(node: &'node Yaml<'node>, path: &str) -> Option<&'node Yaml<'node>
 }
 
 fn list<'node>(node: &'node Yaml<'node>) -> Vec<&'node Yaml<'node>> {
-    match plain(node) {
-        Yaml::Sequence(items) => items.iter().map(plain).collect(),
-        single => vec![single],
-    }
+    let node = plain(node);
+    if let Yaml::Sequence(items) = node { items.iter().map(plain).collect() } else { vec![node] }
 }
 
 /// Each statement of a role: its actions and its resources.

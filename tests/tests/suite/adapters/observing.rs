@@ -26,7 +26,7 @@ fn situation(observed: Result<Observed, LedgerError>) -> Situation {
 fn serving(situation: &Situation, target: &str) -> Traffic {
     match &situation.live[&target.parse().unwrap()] {
         Sighting::Alias(live) => live.traffic,
-        other => panic!("{other:?}"),
+        other @ (Sighting::Missing | Sighting::Unseen { .. }) => panic!("{other:?}"),
     }
 }
 

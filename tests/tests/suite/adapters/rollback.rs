@@ -2,14 +2,15 @@
 
 use alarm_rollback::answer;
 use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_lambda::Client as Lambda;
 use aws_sdk_lambda::operation::update_alias::UpdateAliasOutput;
 use aws_sdk_sns::Client as Sns;
 use aws_smithy_mocks::{Rule, mock};
 use ripcord::error_type::ErrorType;
 use ripcord::registration::Guard;
-use ripcord::release::{Phase, Release};
-use ripcord::situation::ServiceRecord;
+use ripcord::release::{Phase, Release, Report};
+use ripcord::situation::{Heard, ServiceRecord};
 use serde_json::json;
 
 use super::handling::{alarm_event, answered, command, file, outcomes, puller};
@@ -17,7 +18,7 @@ use super::scene::{
     ALARM, Scene, alias, canceled, deadline, guarding, holds, holds_in_turn, items_of, logs, publishes,
     recorded, refusal, seen_in_turn, updates, writes,
 };
-use crate::worlds::{World, canary, rolled_back};
+use crate::worlds::{World, at, canary, change, rolled_back};
 
 /// Release 5 has 10 % of the traffic.
 fn releasing() -> ServiceRecord {
@@ -177,12 +178,16 @@ async fn a_foreign_event_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ok_transition_is_stood_down_from() {
-    let record = releasing();
-    let scene = Scene::new(&[&guarding(&record), &recorded(&record), &restored()]);
-    let answers = answered(&scene, &alarm_event("OK", "10:04:00")).await;
-    assert_eq!(outcomes(answers), ["stand_down: alarm_not_firing"]);
-    assert_eq!(scene.call_names(), ["dynamodb:Query", "dynamodb:Query", "lambda:GetAlias"]);
+async fn an_alarm_that_does_not_fire_or_is_suppressed_costs_nothing() {
+    let scene = Scene::new(&[]);
+    for (event, outcome) in [
+        (alarm_event("OK", "10:04:00"), "stand_down: alarm_not_firing"),
+        (alarm_event("INSUFFICIENT_DATA", "10:04:00"), "stand_down: alarm_not_firing"),
+        (file("eventbridge/composite-suppressed.json"), "stand_down: alarm_suppressed"),
+    ] {
+        assert_eq!(outcomes(answered(&scene, &event).await), [outcome]);
+    }
+    assert_eq!(scene.calls(), "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +314,7 @@ async fn traffic_that_is_back_is_never_undone_by_a_failing_notifier() {
     let release = &scene.written()[&("service#checkout".to_owned(), "release".to_owned())];
     let release: Release = serde_json::from_str(release["doc"].as_s().unwrap()).unwrap();
     assert_eq!(release.phase, Phase::RolledBack);
-    assert_eq!(release.report, ripcord::release::Report::Leased { until: deadline() });
+    assert_eq!(release.report, Report::Leased { until: deadline() });
 }
 
 #[tokio::test(start_paused = true)]
@@ -410,4 +415,84 @@ async fn an_operator_moves_traffic_by_the_same_path() {
     let scene = Scene::new(&[&holds("service#basket", Vec::new())]);
     let answers = answered(&scene, &command(&json!({ "service": "basket" }))).await;
     assert_eq!(outcomes(answers), ["unregistered: service basket is not registered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_are_told_once_of_a_signal_that_comes_twice_in_one_event() {
+    let record = World::checkout().record;
+    let mut leased = record.clone();
+    let key = "errors@2026-03-02T10:04:00Z".to_owned();
+    leased.heard = vec![Heard { key, report: Report::Leased { until: deadline() } }];
+    let (unheard, heard) = (items_of(&record), items_of(&leased));
+    let lease_is_taken_once = mock!(DynamoDb::transact_write_items)
+        .match_requests(|write| {
+            write.transact_items()[0].put().unwrap().item()["doc"].as_s().unwrap().contains("leased")
+        })
+        .sequence()
+        .output(|| TransactWriteItemsOutput::builder().build())
+        .http_status(400, Some(canceled(&["ConditionalCheckFailed"])))
+        .build();
+    let scene = Scene::new(&[
+        &guarding(&record),
+        &holds_in_turn("service#checkout", vec![unheard.clone(), unheard, heard]),
+        &always(|| alias("1", &[], "r1")),
+        &lease_is_taken_once,
+        &writes(),
+        &publishes(),
+    ]);
+    let signal = json!({ "eventSource": "aws:sqs", "body": alarm_event("ALARM", "10:04:00").to_string() });
+    let answers = answered(&scene, &json!({ "Records": [signal, signal] })).await;
+    assert_eq!(outcomes(answers), ["stand_down: alarm_without_change", "stand_down: already_heard"]);
+    assert_eq!(scene.published().len(), 1, "{}", scene.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_retry_after_an_invocation_that_told_nobody_tells_people() {
+    let mut record = releasing();
+    let report = Report::Leased { until: at("10:04:59") };
+    record.release = Some(Release { report, ended_at: Some(at("10:04:31")), ..rolled_back() });
+    let scene = Scene::new(&[
+        &guarding(&record),
+        &recorded(&record),
+        &always(|| alias("1", &[], "r2")),
+        &writes(),
+        &publishes(),
+    ]);
+    let answers = answered(&scene, &alarm_event("ALARM", "10:04:00")).await;
+    assert_eq!(outcomes(answers), ["settle: report_unfinished"]);
+    insta::assert_snapshot!(scene.calls(), @r#"
+    dynamodb:Query alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005
+    sns:Publish warning "checkout was rolled back (release 5)"
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_can_be_put_back_is_although_another_cannot() {
+    let mut release = canary();
+    release.changes.push(change("web", 3, 4, 10.0));
+    let record = World::of(&["api", "web"]).released(release).record;
+    let gone = mock!(Lambda::get_alias)
+        .match_requests(|get| get.function_name() == Some("checkout-web"))
+        .sequence()
+        .http_status(404, Some(refusal("ResourceNotFoundException")))
+        .repeatedly()
+        .build();
+    let scene = Scene::new(&[
+        &guarding(&record),
+        &recorded(&record),
+        &gone,
+        &restored(),
+        &updates(),
+        &writes(),
+        &publishes(),
+    ]);
+    let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
+    assert_eq!(failure.error_type, ErrorType::RollbackFailed);
+    assert!(failure.message.contains("the alias of web does not exist"), "{failure}");
+    assert!(scene.calls().contains("lambda:UpdateAlias checkout-api:live to 1, weights {}, if r1"));
+    assert_eq!(scene.published()[0].1["severity"], "page");
 }

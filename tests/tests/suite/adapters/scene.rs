@@ -11,7 +11,9 @@ use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::Client as Lambda;
-use aws_sdk_lambda::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_lambda::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_lambda::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_lambda::error::BoxError;
 use aws_sdk_lambda::operation::create_alias::CreateAliasInput;
@@ -104,6 +106,11 @@ impl Scene {
         calls.iter().map(|call| call.split(' ').next().unwrap().to_owned()).collect()
     }
 
+    /// What went over the wire, once per try.
+    pub(super) fn bodies(&self) -> Vec<String> {
+        self.journal.0.lock().unwrap().bodies.clone()
+    }
+
     /// Every item that was put into the ledger, the last one of each key.
     pub(super) fn written(&self) -> BTreeMap<(String, String), Item> {
         self.journal.0.lock().unwrap().written.clone()
@@ -115,7 +122,7 @@ impl Scene {
     }
 }
 
-/// Notes each operation once, before it is tried.
+/// Notes each operation once, before it is tried, and each body that is sent.
 #[derive(Clone, Debug, Default)]
 struct Journal(Arc<Mutex<Notes>>);
 
@@ -124,6 +131,7 @@ struct Notes {
     calls: Vec<String>,
     written: BTreeMap<(String, String), Item>,
     published: Vec<(String, BTreeMap<String, String>, Value)>,
+    bodies: Vec<String>,
 }
 
 impl Intercept for Journal {
@@ -175,6 +183,17 @@ impl Intercept for Journal {
             panic!("a call that no test knows: {input:?}");
         };
         notes.calls.push(call);
+        Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.request().body().bytes().unwrap_or_default();
+        self.0.lock().unwrap().bodies.push(String::from_utf8(body.to_vec())?);
         Ok(())
     }
 }
@@ -326,11 +345,11 @@ pub(super) fn refusal(error: &str) -> String {
 
 /// DynamoDB cancels a transaction for these reasons, on its own wire.
 pub(super) fn canceled(reasons: &[&str]) -> String {
-    let reasons: Vec<Value> = reasons.iter().map(|code| json!({ "Code": code })).collect();
+    let codes: Vec<Value> = reasons.iter().map(|code| json!({ "Code": code })).collect();
     json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "message": "Transaction cancelled",
-        "CancellationReasons": reasons,
+        "message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", reasons.join(", ")),
+        "CancellationReasons": codes,
     })
     .to_string()
 }

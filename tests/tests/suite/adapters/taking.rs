@@ -12,6 +12,7 @@ use ripcord::aws::{Interruption, Taken, take};
 use ripcord::names::Generation;
 use ripcord::notice::{Notice, Severity};
 use ripcord::plan::{KeepLogs, SetTraffic, Step};
+use serde_json::{Value, json};
 
 use super::scene::{FUNCTION, PIN, Scene, alias, clock, publishes, refusal, seen_in_turn, updates, writes};
 use crate::worlds::{SERVICE, at, traffic, v};
@@ -91,6 +92,19 @@ async fn traffic_is_set_from_the_revision_seen_and_an_empty_map_clears_the_weigh
     assert_eq!(interruption, None);
     let (calls, _) = taken(set_traffic("1:75,2:25"), &[&updates()]).await;
     assert_eq!(calls, "lambda:UpdateAlias checkout-api:live to 1, weights {\"2\": 0.25}, if r1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_map_is_an_empty_map_on_the_wire() {
+    let scene = Scene::new(&[&updates()]);
+    take(&scene.aws, &vec![vec![set_traffic("1:100")]], clock).await;
+    let sent: Vec<Value> = scene.bodies().iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+    let expected = json!({
+        "FunctionVersion": "1",
+        "RoutingConfig": { "AdditionalVersionWeights": {} },
+        "RevisionId": "r1",
+    });
+    assert_eq!(sent, [expected]);
 }
 
 #[tokio::test(start_paused = true)]
