@@ -12,7 +12,7 @@ use crate::plan::{SetTraffic, Steps};
 use crate::reason::{Reason, seconds_between};
 use crate::release::{Change, PastRollback, Phase, Release};
 use crate::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
-use crate::situation::{Sighting, Situation};
+use crate::situation::{Sighting, Situation, heard_key};
 use crate::traffic::Traffic;
 
 mod books;
@@ -68,10 +68,23 @@ pub fn decide(signal: &Signal, situation: &Situation, moment: Moment) -> Decisio
     }
 }
 
+/// Why an alarm's change pulls no cord, whatever the situation: nothing needs to be looked at.
+pub fn uneventful(alarm: &AlarmChange) -> Option<Reason> {
+    if let Some(by) = &alarm.suppressed_by {
+        return Some(Reason::AlarmSuppressed { alarm: alarm.alarm.clone(), by: by.clone() });
+    }
+    match alarm.state {
+        AlarmState::Alarm => None,
+        state @ (AlarmState::Ok | AlarmState::InsufficientData) => {
+            Some(Reason::AlarmNotFiring { alarm: alarm.alarm.clone(), state })
+        }
+    }
+}
+
 /// Decides what follows when a step of a rollback fails for good: the loudest outcome, with the state kept.
 pub fn decide_failure(signal: &Signal, situation: &Situation, why: String, moment: Moment) -> Decision {
     let case = Case { signal, situation, moment };
-    case.stuck(Vec::new(), Reason::CallFailed { why })
+    case.stuck(&Survey::default(), Reason::CallFailed { why })
 }
 
 /// What a decision is made from.
@@ -84,21 +97,21 @@ struct Case<'case> {
 /// How the targets of a release stand to where they should be.
 #[derive(Default)]
 struct Survey {
+    /// Those that serve something else.
     moves: Vec<SetTraffic>,
+    /// Those that serve what they should while a shift is under way that would still succeed. Setting the same traffic
+    /// again takes the revision away that the shift must show.
+    fences: Vec<SetTraffic>,
+    /// Those that serve what they should.
+    resting: Vec<SetTraffic>,
     hindrances: Vec<Reason>,
     ruled_out: Option<Reason>,
 }
 
 impl Case<'_> {
     fn on_alarm(&self, alarm: &AlarmChange) -> Decision {
-        if let Some(by) = &alarm.suppressed_by {
-            return stand_down(Reason::AlarmSuppressed { alarm: alarm.alarm.clone(), by: by.clone() });
-        }
-        match alarm.state {
-            AlarmState::Alarm => {}
-            state @ (AlarmState::Ok | AlarmState::InsufficientData) => {
-                return stand_down(Reason::AlarmNotFiring { alarm: alarm.alarm.clone(), state });
-            }
+        if let Some(reason) = uneventful(alarm) {
+            return stand_down(reason);
         }
         let Some(release) = &self.situation.record.release else { return self.without_change(alarm, None) };
         if let Some(predates) = self.predates(release) {
@@ -108,6 +121,20 @@ impl Case<'_> {
         let window_hours = self.situation.record.registration.rollback.window_hours;
         match (release.phase, release.ended_at) {
             (Phase::RolledBack, _) => self.after_rollback(alarm, release),
+            // What fired before the hold, or was told since, has had its page. Only news can make traffic move after all.
+            (Phase::Held, Some(held_at)) if alarm.changed_at <= held_at || self.was_told(alarm) => {
+                let key = heard_key(&alarm.alarm, alarm.changed_at);
+                self.unfinished_report(release).unwrap_or_else(|| stand_down(Reason::AlreadyHeard { key }))
+            }
+            // A release that was held or could not be put back after it had taken all traffic has a window, too: an
+            // alarm long after that is about something else.
+            (Phase::Held | Phase::RollbackFailed, Some(ended_at))
+                if release.has_all_traffic()
+                    && seconds_between(ended_at, alarm.changed_at) > i64::from(window_hours) * 3600 =>
+            {
+                let after_end_s = seconds_between(ended_at, alarm.changed_at);
+                self.without_change(alarm, Some((generation, after_end_s)))
+            }
             (Phase::Complete, Some(completed_at)) => {
                 let after_completion_s = seconds_between(completed_at, alarm.changed_at);
                 if after_completion_s > i64::from(window_hours) * 3600 {
@@ -168,12 +195,10 @@ impl Case<'_> {
     }
 
     fn after_rollback(&self, alarm: &AlarmChange, release: &Release) -> Decision {
-        if let Some(unfinished) = self.unfinished_report(release) {
-            return unfinished;
-        }
         let at = release.ended_at.unwrap_or(release.opened_at);
         if alarm.changed_at <= at {
-            return stand_down(Reason::AlreadyRolledBack { generation: release.generation, at });
+            let done = || stand_down(Reason::AlreadyRolledBack { generation: release.generation, at });
+            return self.unfinished_report(release).unwrap_or_else(done);
         }
         let serving =
             release.changes.iter().map(|change| (change.target.clone(), self.serving(&change.target)));
@@ -190,7 +215,7 @@ impl Case<'_> {
             after_rollback_s: seconds_between(at, alarm.changed_at),
             serving,
         };
-        self.hear(alarm, reason, severity)
+        self.hear_besides(release, alarm, reason, severity)
     }
 
     fn without_change(&self, alarm: &AlarmChange, last: Option<(Generation, i64)>) -> Decision {
@@ -210,16 +235,16 @@ impl Case<'_> {
 
     /// Puts every target of a release back to its stable version, or to the version that a person named.
     fn put_back(&self, release: &Release, to: Option<FunctionVersion>, reason: Reason) -> Decision {
-        let survey = self.survey(release, to);
-        if survey.moves.is_empty() && survey.hindrances.is_empty() && survey.ruled_out.is_none() {
-            return self.restore(Course::Settle, Vec::new(), release, to, reason);
+        let mut survey = self.survey(release, to);
+        if survey.moves.is_empty() && survey.hindrances.is_empty() {
+            return self.restore(Course::Settle, &survey, release, to, reason);
         }
-        if let Some(ruled_out) = survey.ruled_out.or_else(|| self.looping()) {
+        if let Some(ruled_out) = survey.ruled_out.take().or_else(|| self.looping()) {
             return self.hold(release, ruled_out);
         }
-        match survey.hindrances.into_iter().next() {
-            Some(hindrance) => self.stuck(survey.moves, hindrance),
-            None => self.restore(Course::Restore, survey.moves, release, to, reason),
+        match survey.hindrances.first().cloned() {
+            Some(hindrance) => self.stuck(&survey, hindrance),
+            None => self.restore(Course::Restore, &survey, release, to, reason),
         }
     }
 
@@ -227,9 +252,12 @@ impl Case<'_> {
         let mut survey = Survey::default();
         for change in &release.changes {
             let wanted = Traffic::all_on(to.unwrap_or(change.stable));
-            match self.survey_target(&change.target, wanted) {
-                Ok(None) => {}
-                Ok(Some(step)) => {
+            match self.step_to(&change.target, wanted) {
+                Ok(step) if step.was == wanted && change.may_still_shift(&step.revision) => {
+                    survey.fences.push(step);
+                }
+                Ok(step) if step.was == wanted => survey.resting.push(step),
+                Ok(step) => {
                     survey.ruled_out = survey
                         .ruled_out
                         .or_else(|| self.barrier(&step))
@@ -242,21 +270,21 @@ impl Case<'_> {
         survey
     }
 
-    /// The move that brings one target to where it is wanted; none if it is there.
-    fn survey_target(&self, target: &TargetName, wanted: Traffic) -> Result<Option<SetTraffic>, Reason> {
+    /// The step that brings one target to where it is wanted, even if it is there.
+    fn step_to(&self, target: &TargetName, wanted: Traffic) -> Result<SetTraffic, Reason> {
         match self.situation.live.get(target) {
             None | Some(Sighting::Missing) => Err(Reason::TargetMissing { target: target.clone() }),
             Some(Sighting::Unseen { why }) => {
                 Err(Reason::TargetUnseen { target: target.clone(), why: why.clone() })
             }
-            Some(Sighting::Alias(live)) => Ok((live.traffic != wanted).then(|| SetTraffic {
+            Some(Sighting::Alias(live)) => Ok(SetTraffic {
                 target: target.clone(),
                 function: live.function.clone(),
                 alias: live.alias.clone(),
                 traffic: wanted,
                 was: live.traffic,
                 revision: live.revision.clone(),
-            })),
+            }),
         }
     }
 
@@ -273,9 +301,10 @@ impl Case<'_> {
         })
     }
 
-    /// An alarm is about the release only while its candidate takes traffic. A person may mean what they see.
+    /// An alarm is about the release only while the alias serves that release's versions and no others: another version
+    /// may be one of a release that was opened since the ledger was read. A person may mean what they see.
     fn drifted(&self, change: &Change, step: &SetTraffic) -> Option<Reason> {
-        let ours = step.was.share_of(change.candidate) != Weight::NONE;
+        let ours = step.was.versions().all(|version| version == change.stable || version == change.candidate);
         (self.is_automatic() && !ours).then(|| Reason::AliasDrifted {
             target: change.target.clone(),
             serving: step.was,
@@ -310,33 +339,35 @@ impl Case<'_> {
     /// A person asks and nothing is being released: back to what is known to be good, or to what they name.
     fn put_back_unreleased(&self, command: &RollbackCommand, reason: Reason) -> Decision {
         let record = &self.situation.record;
-        if let Some(unfinished) = record.release.as_ref().and_then(|release| self.unfinished_report(release))
-        {
-            return unfinished;
-        }
-        let mut moves = Vec::new();
-        let mut serving = None;
+        let mut survey = Survey::default();
         for target in &record.registration.targets {
             let known_good =
                 record.known_good.iter().find(|good| good.target == target.name).map(|good| good.version);
             let Some(version) = command.to.or(known_good) else {
                 return stand_down(Reason::NothingKnownGood { target: target.name.clone() });
             };
-            match self.survey_target(&target.name, Traffic::all_on(version)) {
-                Ok(Some(step)) => moves.push(step),
-                Ok(None) => serving = Some(target.name.clone()),
-                Err(hindrance) => return self.stuck(moves, hindrance),
+            match self.step_to(&target.name, Traffic::all_on(version)) {
+                Ok(step) if step.was == step.traffic => survey.resting.push(step),
+                Ok(step) => survey.moves.push(step),
+                Err(hindrance) => survey.hindrances.push(hindrance),
             }
         }
-        match (moves.is_empty(), serving) {
-            (true, Some(target)) => match self.serving(&target) {
-                Some(traffic) => stand_down(Reason::AlreadyServing { target, traffic }),
-                None => stand_down(Reason::TargetMissing { target }),
-            },
-            (_, _) => match moves.iter().find_map(|step| self.barrier(step)) {
-                Some(barrier) => stand_down(barrier),
-                None => self.restore_unreleased(moves, reason),
-            },
+        if let Some(barrier) = survey.moves.iter().find_map(|step| self.barrier(step)) {
+            return Decision { course: Course::Hold, ..stand_down(barrier) };
+        }
+        if let Some(hindrance) = survey.hindrances.first().cloned() {
+            return self.stuck(&survey, hindrance);
+        }
+        let unfinished = record.release.as_ref().and_then(|release| self.unfinished_report(release));
+        match survey.resting.first() {
+            Some(there) if survey.moves.is_empty() => unfinished.unwrap_or_else(|| {
+                stand_down(Reason::AlreadyServing { target: there.target.clone(), traffic: there.traffic })
+            }),
+            Some(_) | None => {
+                let mut decision = self.restore_unreleased(&survey, reason);
+                decision.steps.extend(unfinished.into_iter().flat_map(|unfinished| unfinished.steps));
+                decision
+            }
         }
     }
 

@@ -144,6 +144,16 @@ impl SetTraffic {
             revision: None,
         }
     }
+
+    /// The step that reads back that nobody has touched the alias, where this one need not be taken.
+    pub fn confirm_unchanged(&self) -> Step {
+        Step::Confirm {
+            function: self.function.clone(),
+            alias: self.alias.clone(),
+            traffic: self.traffic,
+            revision: Some(self.revision.clone()),
+        }
+    }
 }
 
 /// The order in which a plan's steps are taken: each row after the one before, the steps within a row together.
@@ -182,6 +192,14 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SetTraffic(SetTraffic { function, alias, traffic, was, revision, .. })
+                if traffic == was =>
+            {
+                write!(
+                    f,
+                    "lambda:UpdateAlias {function}:{alias} to {traffic} again, if its revision is still {revision}, so that a shift under way comes too late"
+                )
+            }
             Self::SetTraffic(SetTraffic { function, alias, traffic, was, revision, .. }) => write!(
                 f,
                 "lambda:UpdateAlias {function}:{alias} to {traffic} (was {was}), if its revision is still {revision}"
@@ -190,7 +208,10 @@ impl fmt::Display for Step {
                 write!(f, "lambda:GetAlias {function}:{alias}, which must now serve {traffic}")
             }
             Self::Confirm { function, alias, traffic, revision: Some(revision) } => {
-                write!(f, "lambda:GetAlias {function}:{alias}, which must still serve {traffic} at revision {revision}")
+                write!(
+                    f,
+                    "lambda:GetAlias {function}:{alias}, which must still serve {traffic} at revision {revision}"
+                )
             }
             Self::Pin { function, alias, version, replaces: None } => {
                 write!(f, "lambda:CreateAlias {function}:{alias} on {version}, if there is none")

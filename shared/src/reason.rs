@@ -161,7 +161,7 @@ pub enum Reason {
         /// What was migrated.
         migration: String,
     },
-    /// The alias serves neither the candidate nor the stable version.
+    /// The alias serves a version that is neither the candidate nor the stable one.
     AliasDrifted {
         /// The target.
         target: TargetName,

@@ -173,6 +173,11 @@ impl Release {
         self.changes.iter().find(|change| change.target == *target)
     }
 
+    /// Whether every candidate has all traffic.
+    pub fn has_all_traffic(&self) -> bool {
+        self.changes.iter().all(|change| change.weight == Weight::ALL && change.intent.is_none())
+    }
+
     /// The record after `event`: the next phase, one write further.
     pub fn after(
         &self,
@@ -198,6 +203,14 @@ impl Release {
     /// The same record with another state of its report.
     pub fn reported(&self, report: Report) -> Self {
         Self { seq: self.seq + 1, report, ..self.clone() }
+    }
+}
+
+impl Change {
+    /// Whether a shift that was decided on an alias at `revision` may still be under way. It need not be the one that the
+    /// intent names: that may have replaced the intent of another, which is slow and holds the same revision.
+    pub fn may_still_shift(&self, revision: &RevisionId) -> bool {
+        self.intent.as_ref().is_some_and(|intent| intent.revision == *revision)
     }
 }
 

@@ -203,6 +203,9 @@ impl Case<'_> {
                 Phase::Held | Phase::Shifting | Phase::Complete | Phase::RolledBack => {}
             }
         }
+        if !overridden {
+            self.check_completed(record.release.as_ref())?;
+        }
         if self.live.traffic.secondary.is_some() && !overridden {
             return Err(Refusal::LeftoverWeights { serving: self.live.traffic });
         }
@@ -227,6 +230,20 @@ impl Case<'_> {
         let step = self.set_traffic(wanted);
         let steps = books::traffic_rows(step);
         Shift { generation: None, traffic: wanted, steps, metrics: Vec::new() }
+    }
+
+    /// A release that took all traffic must still have it. If not, a rollback may be under way that the ledger does not
+    /// know of yet, and the candidate of the next release may be the very version that it takes back.
+    fn check_completed(&self, latest: Option<&Release>) -> Result<(), Refusal> {
+        let complete = latest.filter(|release| release.phase == Phase::Complete);
+        match complete.and_then(|release| release.change(&self.target.name)) {
+            Some(change) if self.live.traffic.primary != change.candidate => Err(Refusal::Drifted {
+                serving: self.live.traffic,
+                confirmed: Traffic::all_on(change.candidate),
+                intended: None,
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The alias must be as the ledger last confirmed it, or as an unfinished shift of ours left it.
@@ -349,7 +366,9 @@ fn fresh(service: ServiceName, after: Option<&Release>, opened_by: String, now: 
         generation: after.map_or(Generation(1), |before| before.generation.next()),
         seq: after.map_or(0, |before| before.seq),
         phase: Phase::Shifting,
-        opened_at: now,
+        // Clocks differ a little. A release is never older than the end of the one before it, so that the signals of that
+        // one are older than this one.
+        opened_at: after.map_or(now, |before| now.max(before.ended_at.unwrap_or(before.opened_at))),
         opened_by,
         changes: Vec::new(),
         ended_at: None,

@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Case, Course, Decision, stand_down};
+use super::{Case, Course, Decision, Survey, stand_down};
 use crate::evidence::Evidence;
 use crate::metrics::Metric;
 use crate::names::{FunctionVersion, Generation, ServiceName};
 use crate::notice::{Notice, Severity};
 use crate::plan::{KeepLogs, LedgerWrite, SetTraffic, Step, Steps};
 use crate::reason::Reason;
-use crate::release::{Change, Event, PastRollback, Phase, Release, Report};
+use crate::release::{Change, Event, KnownGood, PastRollback, Phase, Release, Report};
 use crate::signal::{AlarmChange, Signal};
 use crate::situation::{Heard, heard_key};
 
@@ -17,6 +17,8 @@ use crate::situation::{Heard, heard_key};
 const EVIDENCE_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// An alarm looks back over some minutes; what it saw was logged in them.
 const LOGS_BEFORE: SignedDuration = SignedDuration::from_mins(15);
+/// The clocks of CloudWatch and Lambda differ by far less.
+const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_secs(5);
 /// A repeated alarm action comes within Lambda's six hours of retries; a day is ample.
 const HEARD_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -26,12 +28,12 @@ impl Case<'_> {
     pub(super) fn restore(
         &self,
         course: Course,
-        moves: Vec<SetTraffic>,
+        survey: &Survey,
         release: &Release,
         to: Option<FunctionVersion>,
         reason: Reason,
     ) -> Decision {
-        let Ok(closed) = release.after(Event::TrafficRestored, self.moment.now, reason.to_string()) else {
+        let Ok(closed) = release.after(Event::TrafficRestored, self.end(), reason.to_string()) else {
             // Not reached: `put_back` is asked only for releases that can still be put back.
             return stand_down(Reason::AlreadyRolledBack {
                 generation: release.generation,
@@ -43,9 +45,11 @@ impl Case<'_> {
             taken_back().map(|change| self.past_rollback(release.generation, change, &reason)).collect();
         let logs = taken_back().filter_map(|change| self.keep_logs(release.generation, change));
         let logs: Vec<Step> = logs.map(Step::KeepLogs).collect();
-        let evidence = self.evidence("rollback", Some(release.generation), &reason, &moves);
-        let mut steps = traffic_rows(&moves);
+        let evidence = self.evidence("rollback", Some(release.generation), &reason, survey);
+        let known_good = self.known_good_after(release, to);
+        let mut steps = traffic_rows(survey);
         steps.extend(self.close(closed, |write| LedgerWrite {
+            known_good,
             rollbacks,
             rollbacks_until: self.quarantined_until(),
             evidence: Some(evidence),
@@ -55,10 +59,10 @@ impl Case<'_> {
         Decision { course, reason, steps, metrics: self.rollback_metrics() }
     }
 
-    pub(super) fn restore_unreleased(&self, moves: Vec<SetTraffic>, reason: Reason) -> Decision {
+    pub(super) fn restore_unreleased(&self, survey: &Survey, reason: Reason) -> Decision {
         let service = self.situation.record.registration.service.clone();
-        let mut steps = traffic_rows(&moves);
-        let evidence = self.evidence("rollback", None, &reason, &moves);
+        let mut steps = traffic_rows(survey);
+        let evidence = self.evidence("rollback", None, &reason, survey);
         let notice = Notice {
             severity: Severity::Warning,
             title: format!("{service} was put back outside a release"),
@@ -74,26 +78,26 @@ impl Case<'_> {
 
     /// Traffic stays where it is, the release is held, and a person is paged once per release.
     pub(super) fn hold(&self, release: &Release, reason: Reason) -> Decision {
-        let Ok(held) = release.after(Event::HeldBack, self.moment.now, reason.to_string()) else {
-            return match (self.unfinished_report(release), self.signal) {
-                (Some(unfinished), _) => unfinished,
-                (None, Signal::Alarm(alarm)) => self.hear(alarm, reason, Severity::Page),
-                (None, Signal::Operator(_)) => Decision { course: Course::Hold, ..stand_down(reason) },
+        let Ok(held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
+            return match (self.signal, self.unfinished_report(release)) {
+                (Signal::Alarm(alarm), _) => self.hear_besides(release, alarm, reason, Severity::Page),
+                (Signal::Operator(_), Some(unfinished)) => unfinished,
+                (Signal::Operator(_), None) => Decision { course: Course::Hold, ..stand_down(reason) },
             };
         };
-        let evidence = self.evidence("hold", Some(release.generation), &reason, &[]);
+        let evidence = self.evidence("hold", Some(release.generation), &reason, &Survey::default());
         let steps = self.close(held, |write| LedgerWrite { evidence: Some(evidence), ..write });
         Decision { course: Course::Hold, reason, steps, metrics: Vec::new() }
     }
 
     /// What can still be put back is; then the loudest outcome. The page does not wait for the ledger.
-    pub(super) fn stuck(&self, moves: Vec<SetTraffic>, reason: Reason) -> Decision {
+    pub(super) fn stuck(&self, survey: &Survey, reason: Reason) -> Decision {
         let record = &self.situation.record;
         let service = record.registration.service.clone();
         let release = record.release.as_ref();
         let generation = release.map(|release| release.generation);
         let failed =
-            release.and_then(|it| it.after(Event::RestoreFailed, self.moment.now, reason.to_string()).ok());
+            release.and_then(|it| it.after(Event::RestoreFailed, self.end(), reason.to_string()).ok());
         let page = Notice {
             severity: Severity::Page,
             title: format!("{service} could NOT be put back"),
@@ -105,10 +109,10 @@ impl Case<'_> {
             thread: thread(&service, generation),
             service: service.clone(),
         };
-        let evidence = self.evidence("failure", generation, &reason, &moves);
+        let evidence = self.evidence("failure", generation, &reason, survey);
         let write =
             LedgerWrite { release: failed, evidence: Some(evidence), ..LedgerWrite::nothing(service) };
-        let mut steps = traffic_rows(&moves);
+        let mut steps = traffic_rows(survey);
         steps.push(vec![Step::Tell(Box::new(page)), Step::Write(Box::new(write))]);
         let metrics = vec![Metric::RollbackFailedCount, Metric::FailedDeployments];
         Decision { course: Course::Stuck, reason, steps, metrics }
@@ -119,7 +123,9 @@ impl Case<'_> {
         let record = &self.situation.record;
         let service = record.registration.service.clone();
         let key = heard_key(&alarm.alarm, alarm.changed_at);
+        let mut is_ours_already = false;
         match record.heard.iter().find(|heard| heard.key == key).map(|heard| heard.report) {
+            Some(Report::Leased { until }) if until == self.moment.lease_until => is_ours_already = true,
             Some(Report::Leased { until }) if until <= self.moment.now => {}
             Some(Report::Leased { .. } | Report::Sent { .. } | Report::NotDue) => {
                 return stand_down(Reason::AlreadyHeard { key });
@@ -140,20 +146,60 @@ impl Case<'_> {
             now: self.moment.now,
             until: plus(self.moment.now, HEARD_KEPT),
         };
-        let steps = vec![
-            vec![note(Report::Leased { until: self.moment.lease_until })],
-            vec![Step::Tell(Box::new(notice))],
-            vec![note(Report::Sent { at: self.moment.now })],
-        ];
+        let lease = (!is_ours_already).then(|| vec![note(Report::Leased { until: self.moment.lease_until })]);
+        let told = [vec![Step::Tell(Box::new(notice))], vec![note(Report::Sent { at: self.moment.now })]];
+        let steps = lease.into_iter().chain(told).collect();
         let course = if severity == Severity::Page { Course::Hold } else { Course::StandDown };
         Decision { course, reason, steps, metrics: Vec::new() }
     }
 
-    /// An invocation that put traffic back and died before it had told people leaves a lease; after it, whoever comes tells.
+    /// When a release ends: now, and not before the alarm that ends it, by whose clock its repetition is recognised.
+    fn end(&self) -> Timestamp {
+        let now = self.moment.now;
+        match self.signal {
+            Signal::Alarm(alarm) if alarm.changed_at.duration_since(now) <= CLOCKS_DIFFER_MAX => {
+                now.max(alarm.changed_at)
+            }
+            Signal::Alarm(_) | Signal::Operator(_) => now,
+        }
+    }
+
+    /// Whether people have been told of this transition.
+    pub(super) fn was_told(&self, alarm: &AlarmChange) -> bool {
+        let key = heard_key(&alarm.alarm, alarm.changed_at);
+        let heard = self.situation.record.heard.iter().find(|heard| heard.key == key);
+        heard.is_some_and(|heard| match heard.report {
+            Report::Sent { .. } => true,
+            Report::Leased { .. } | Report::NotDue => false,
+        })
+    }
+
+    /// News of an alarm on a release that has ended, after what an earlier invocation may have left untold.
+    pub(super) fn hear_besides(
+        &self,
+        release: &Release,
+        alarm: &AlarmChange,
+        reason: Reason,
+        severity: Severity,
+    ) -> Decision {
+        let heard = self.hear(alarm, reason, severity);
+        match self.unfinished_report(release) {
+            Some(unfinished) if heard.steps.is_empty() => unfinished,
+            Some(unfinished) => Decision {
+                steps: unfinished.steps.into_iter().chain(heard.steps).collect(),
+                metrics: unfinished.metrics.into_iter().chain(heard.metrics).collect(),
+                ..heard
+            },
+            None => heard,
+        }
+    }
+
+    /// An invocation that put traffic back and died before it had told people leaves a lease; after it, whoever comes
+    /// tells. An invocation that looks again after a lost race may meet its own lease, and goes on.
     pub(super) fn unfinished_report(&self, release: &Release) -> Option<Decision> {
         let Report::Leased { until } = release.report else { return None };
         let generation = release.generation;
-        if self.moment.now < until {
+        if self.moment.now < until && until != self.moment.lease_until {
             return Some(stand_down(Reason::ReportedByAnother { generation, until }));
         }
         let because = release.ended_because.clone().unwrap_or_default();
@@ -221,6 +267,23 @@ impl Case<'_> {
         }
     }
 
+    /// A version that is taken back is good no longer; the one that it replaced is again.
+    fn known_good_after(&self, release: &Release, to: Option<FunctionVersion>) -> Vec<KnownGood> {
+        let known_good = &self.situation.record.known_good;
+        let was_good = |change: &&Change| {
+            to != Some(change.candidate)
+                && known_good
+                    .iter()
+                    .any(|good| good.target == change.target && good.version == change.candidate)
+        };
+        let good = |change: &Change| KnownGood {
+            target: change.target.clone(),
+            version: to.unwrap_or(change.stable),
+            since: self.moment.now,
+        };
+        release.changes.iter().filter(was_good).map(good).collect()
+    }
+
     fn keep_logs(&self, generation: Generation, change: &Change) -> Option<KeepLogs> {
         let registration = &self.situation.record.registration;
         let raised_at = self.signal.raised_at();
@@ -253,7 +316,7 @@ impl Case<'_> {
         kind: &str,
         generation: Option<Generation>,
         reason: &Reason,
-        moves: &[SetTraffic],
+        survey: &Survey,
     ) -> Evidence {
         Evidence {
             generation,
@@ -262,21 +325,22 @@ impl Case<'_> {
             decided_at: self.moment.now,
             situation: self.situation.clone(),
             reason: reason.to_string(),
-            steps: moves.iter().map(|step| Step::SetTraffic(step.clone()).to_string()).collect(),
+            steps: traffic_rows(survey).iter().flatten().map(ToString::to_string).collect(),
             keep_until: plus(self.moment.now, EVIDENCE_KEPT),
         }
     }
 }
 
-/// The calls that move traffic, all together, and then reading back what they did.
-fn traffic_rows(moves: &[SetTraffic]) -> Steps {
-    if moves.is_empty() {
-        return Vec::new();
-    }
-    vec![
-        moves.iter().cloned().map(Step::SetTraffic).collect(),
-        moves.iter().map(SetTraffic::confirm).collect(),
-    ]
+/// The calls that move traffic, all together, and then reading back what every target serves. What was seen and the
+/// ledger were read at two moments, so even a target that needed no call is only known to be back once it was read again.
+fn traffic_rows(survey: &Survey) -> Steps {
+    let set = || survey.moves.iter().chain(&survey.fences);
+    let still = survey.resting.iter().map(SetTraffic::confirm_unchanged);
+    let rows = [
+        set().cloned().map(Step::SetTraffic).collect(),
+        set().map(SetTraffic::confirm).chain(still).collect(),
+    ];
+    rows.into_iter().filter(|row: &Vec<Step>| !row.is_empty()).collect()
 }
 
 fn describe_release(release: Option<&Release>) -> String {

@@ -44,8 +44,12 @@ impl Case<'_> {
 
         let mut steps = vec![vec![Step::Write(Box::new(LedgerWrite::of(intending)))]];
         steps.extend(self.pin(&change).map(|pin| vec![pin]));
-        if self.live.traffic != wanted {
-            steps.extend(traffic_rows(self.set_traffic(wanted)));
+        let step = self.set_traffic(wanted);
+        // An earlier shift may still be under way, and must not land after this one.
+        if self.live.traffic != wanted || change.may_still_shift(&self.live.revision) {
+            steps.extend(traffic_rows(step));
+        } else {
+            steps.push(vec![step.confirm_unchanged()]);
         }
         let known_good = if is_complete { self.known_good(&done) } else { Vec::new() };
         let metrics = metrics_of(&done, is_new, is_complete, weight);
