@@ -71,7 +71,7 @@ struct Answer {
 
 pub(crate) async fn run(args: &Args, place: &Place) -> Result<Rollback, Failure> {
     let session = Session::open(place).await?;
-    let asked = session.ask(Function::AlarmRollback, &event(args, Timestamp::now())).await;
+    let asked = session.ask(Function::AlarmRollback, &event(args)).await;
     let answer = read(asked.map_err(|failure| explain(args, failure))?)?;
     if answer.outcome == "unregistered" {
         return Err(Failure::service_unknown(&args.service));
@@ -79,15 +79,15 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Rollback, Failure>
     Ok(Rollback::after(&args.service, answer, session.observe(&args.service).await))
 }
 
-/// The command as `alarm-rollback` reads it. Fields that are not given are left out.
-fn event(args: &Args, now: Timestamp) -> Value {
+/// The command as `alarm-rollback` reads it. Fields that are not given are left out; so is the time, because the function
+/// takes that of its arrival, and a wrong clock at the operator's desk must not make a command look older than a release.
+fn event(args: &Args) -> Value {
     let fields = [
         ("command", Some("rollback".to_owned())),
         ("service", Some(args.service.to_string())),
         ("to", args.to.map(|version| version.to_string())),
         ("reason", args.reason.clone()),
         ("requested_by", args.caller.name().map(str::to_owned)),
-        ("requested_at", Some(now.to_string())),
     ];
     let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
     Value::Object(given.collect::<Map<String, Value>>())
@@ -183,10 +183,6 @@ impl fmt::Display for Rollback {
         if let Some(why) = &self.unseen_because {
             writeln!(f, "  {} {why}", styled(WARN, "could not look afterwards:"))?;
         }
-        if self.reason_kind.as_deref() == Some("signal_predates_release") {
-            let now = Timestamp::now();
-            writeln!(f, "  This machine's clock says {now:.0}: if that is behind, set it and repeat.")?;
-        }
         Ok(())
     }
 }
@@ -255,7 +251,7 @@ mod tests {
     fn what_is_asked_is_what_the_function_reads() {
         let words = ["rollback", "checkout", "--to", "3", "--reason", "it burns", "--as", "alice"];
         let now: Timestamp = "2026-03-02T12:00:00.5Z".parse().expect("a time");
-        let readings = read_signal(&event(&Line::parse_from(words).args, now), Timestamp::UNIX_EPOCH);
+        let readings = read_signal(&event(&Line::parse_from(words).args), now);
         let [Reading::Signal(signal)] = readings.as_slice() else { unreachable!("{readings:?}") };
         let Signal::Operator(command) = &**signal else { unreachable!("{signal:?}") };
         assert_eq!(command.to.map(|to| to.to_string()).as_deref(), Some("3"));

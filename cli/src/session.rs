@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use ripcord::aws::{Aws, Connection, Credentials, Observed, SuiteNames, observe};
+use ripcord::aws::{Aws, Connection, Credentials, Endpoints, Observed, SuiteNames, observe};
 use ripcord::names::ServiceName;
 use ripcord::situation::Situation;
 
@@ -92,7 +92,7 @@ impl Session {
 async fn configured(place: &Place) -> Result<SdkConfig, Failure> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     // The one HTTP client of the suite, so that no second TLS stack is linked.
-    if let Some(http) = connection(place, "").sdk_config().http_client() {
+    if let Some(http) = connection("").sdk_config().http_client() {
         loader = loader.http_client(http);
     }
     if let Some(region) = &place.region {
@@ -118,13 +118,13 @@ async fn configured(place: &Place) -> Result<SdkConfig, Failure> {
 fn local(place: &Place) -> Result<SdkConfig, Failure> {
     let rehearsal = rehearsal_place::find()?;
     let region = place.region.as_deref().or(rehearsal.region.as_deref()).unwrap_or("us-east-1");
-    Ok(Connection { endpoint_url: Some(rehearsal.endpoint), ..connection(place, region) }.sdk_config())
+    Ok(Connection { endpoints: Endpoints::One(rehearsal.endpoint), ..connection(region) }.sdk_config())
 }
 
-fn connection(place: &Place, region: &str) -> Connection {
+fn connection(region: &str) -> Connection {
     Connection {
         region: region.to_owned(),
         credentials: Credentials::from_keys("test", "test", None),
-        endpoint_url: place.endpoint_url.clone(),
+        endpoints: Endpoints::Aws,
     }
 }

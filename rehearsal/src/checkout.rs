@@ -5,16 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ripcord::aws::{Aws, Connection, Credentials, LedgerError, RegistrationError, SuiteNames};
+use ripcord::aws::{Aws, Connection, Credentials, Endpoints, LedgerError, RegistrationError, SuiteNames};
 use ripcord::names::FunctionVersion;
 use ripcord::registration::{Home, Registration, Violation};
 use ripcord::release::KnownGood;
 use ripcord::situation::{ServiceRecord, Sighting};
 use serde_json::{Value, json};
 
+use crate::LocalAws;
 use crate::aws_client::CallError;
 use crate::deploy::{DeployError, StackCode, StackOutputs, StackRequest};
-use crate::LocalAws;
 
 /// The suite's project name.
 pub const PROJECT: &str = "ripcord";
@@ -103,7 +103,7 @@ impl Stage {
         let connection = Connection {
             region: local.region().to_owned(),
             credentials: Credentials::from_keys("operator", "secret", None),
-            endpoint_url: Some(local.endpoint().to_owned()),
+            endpoints: Endpoints::One(local.endpoint().to_owned()),
         };
         let home = Home {
             partition: "aws".to_owned(),
@@ -162,7 +162,8 @@ impl Stage {
         }
         let published = client.lambda("POST", &format!("{path}/versions"), &json!({})).await?;
         let document: Value = serde_json::from_slice(&published.body).unwrap_or_default();
-        let version = document.get("Version").and_then(Value::as_str).and_then(|version| version.parse().ok());
+        let version =
+            document.get("Version").and_then(Value::as_str).and_then(|version| version.parse().ok());
         let version = version.ok_or_else(|| answer("publish a version of the example", published.text()))?;
         self.wait_until_active(local, version).await?;
         Ok(version)

@@ -223,7 +223,9 @@ impl Uploader<'_> {
         let configuration = if region == "us-east-1" {
             String::new()
         } else {
-            format!("<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>")
+            format!(
+                "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+            )
         };
         let answer = self.put(&path, configuration.into_bytes()).await?;
         // Conflict: a deployment before this one made it.

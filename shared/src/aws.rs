@@ -11,7 +11,7 @@ mod observe;
 mod versions;
 
 pub use aws_credential_types::Credentials;
-pub use connect::{Aws, Connection, SuiteNames};
+pub use connect::{Aws, Connection, Endpoints, SuiteNames};
 pub use execute::{Interruption, Taken, take};
 pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
 pub use observe::{Observed, observe};

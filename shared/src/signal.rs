@@ -125,50 +125,55 @@ pub enum Unreadable {
 
 /// Reads an event. Never empty: an event without records is unreadable.
 pub fn read(event: &Value, received_at: Timestamp) -> Vec<Reading> {
+    // What Lambda puts on an on-failure queue holds the event as it was, so it may be sent again as it lies there. A JSON
+    // text nests to 128 levels at most, and so do these.
+    if let (Some(event), Some(_)) = (event.get("requestPayload"), event.get("requestContext")) {
+        return read(event, received_at);
+    }
     match event.get("Records").and_then(Value::as_array) {
         Some(records) if !records.is_empty() => {
-            records.iter().map(|record| read_record(record, received_at)).collect()
+            records.iter().flat_map(|record| read_record(record, received_at)).collect()
         }
         Some(_) | None => vec![read_one(event, received_at)],
     }
 }
 
-fn read_record(record: &Value, received_at: Timestamp) -> Reading {
+fn read_record(record: &Value, received_at: Timestamp) -> Vec<Reading> {
     if let Some(message) = record.pointer("/Sns/Message") {
         return read_embedded(message, "the SNS message", received_at);
     }
     match record.get("eventSource").and_then(Value::as_str) {
         Some("aws:sqs") => match record.get("body") {
             Some(body) => read_embedded(body, "the SQS body", received_at),
-            None => missing("the SQS record", "body"),
+            None => vec![missing("the SQS record", "body")],
         },
-        Some(other) => Reading::Foreign(format!("a record of {other}")),
-        None => Reading::Unreadable(Unreadable::UnknownForm { fields: fields_of(record) }),
+        Some(other) => vec![Reading::Foreign(format!("a record of {other}"))],
+        None => vec![Reading::Unreadable(Unreadable::UnknownForm { fields: fields_of(record) })],
     }
 }
 
 /// A message that is JSON inside a JSON string, as SNS and SQS carry it; SNS inside SQS is one more layer.
-fn read_embedded(message: &Value, what: &str, received_at: Timestamp) -> Reading {
-    let Some(text) = message.as_str() else { return missing(what, "a text") };
+fn read_embedded(message: &Value, what: &str, received_at: Timestamp) -> Vec<Reading> {
+    let Some(text) = message.as_str() else { return vec![missing(what, "a text")] };
     let inner: Value = match serde_json::from_str(text) {
         Ok(inner) => inner,
         Err(_) => {
-            return Reading::Unreadable(Unreadable::NotAnObject {
+            return vec![Reading::Unreadable(Unreadable::NotAnObject {
                 what: what.to_owned(),
                 found: format!("the text {:?}", text.chars().take(80).collect::<String>()),
-            });
+            })];
         }
     };
     if !is_sns_envelope(&inner) {
-        return read_one(&inner, received_at);
+        return read(&inner, received_at);
     }
     match inner.get("Message").and_then(Value::as_str).map(serde_json::from_str::<Value>) {
-        Some(Ok(innermost)) => read_one(&innermost, received_at),
-        Some(Err(_)) => Reading::Unreadable(Unreadable::NotAnObject {
+        Some(Ok(innermost)) => vec![read_one(&innermost, received_at)],
+        Some(Err(_)) => vec![Reading::Unreadable(Unreadable::NotAnObject {
             what: "the SNS message in the SQS body".to_owned(),
             found: "a text".to_owned(),
-        }),
-        None => missing("the SNS envelope in the SQS body", "/Message"),
+        })],
+        None => vec![missing("the SNS envelope in the SQS body", "/Message")],
     }
 }
 

@@ -14,7 +14,7 @@ use alias_weight_shifter::Shifter;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
-use ripcord::aws::{Aws, Connection, Credentials, SuiteNames};
+use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
 use serde_json::Value;
 
 // One invocation at a time, nothing to run in parallel: a second thread would only cost its start.
@@ -78,7 +78,7 @@ impl Settings {
                     required("AWS_SECRET_ACCESS_KEY")?,
                     env::var("AWS_SESSION_TOKEN").ok(),
                 ),
-                endpoint_url: env::var("AWS_ENDPOINT_URL").ok(),
+                endpoints: Endpoints::Variables(|name| env::var(name).ok()),
             },
             names: SuiteNames {
                 table: required("RIPCORD_TABLE")?,

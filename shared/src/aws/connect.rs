@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::Ledger;
 
@@ -20,8 +22,19 @@ pub struct Connection {
     pub region: String,
     /// Whose rights to use.
     pub credentials: Credentials,
-    /// Another endpoint than AWS's own, for all services: the local AWS.
-    pub endpoint_url: Option<String>,
+    /// Where the services listen.
+    pub endpoints: Endpoints,
+}
+
+/// Where the services listen.
+#[derive(Clone, Debug)]
+pub enum Endpoints {
+    /// Where AWS has them.
+    Aws,
+    /// All at one address: the local AWS.
+    One(String),
+    /// Where the environment says, by the variable's name: `AWS_ENDPOINT_URL_LAMBDA`, else `AWS_ENDPOINT_URL`.
+    Variables(fn(&str) -> Option<String>),
 }
 
 /// What a suite's resources are called.
@@ -49,20 +62,44 @@ const ATTEMPTS_MAX: u32 = 3;
 /// A healthy answer takes milliseconds. A connection that hangs is given up early enough to try twice more.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// With jitter, half of this on average before the second try, and twice that before the third.
+const BACKOFF_INITIAL: Duration = Duration::from_millis(50);
+/// A frozen function wakes with sockets that may be long dead. One that rested for longer than this is not tried: a new
+/// connection costs less than finding that out.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 
 impl Connection {
     /// The settings that every client shares.
     pub fn sdk_config(&self) -> SdkConfig {
         let http = aws_smithy_http_client::Builder::new()
+            .pool_idle_timeout(IDLE_MAX)
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        let mut config = SdkConfig::builder()
+        let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .http_client(http);
-        config.set_endpoint_url(self.endpoint_url.clone());
+        let config = match &self.endpoints {
+            Endpoints::Aws => config,
+            Endpoints::One(url) => config.endpoint_url(url),
+            Endpoints::Variables(variable) => config.service_config(EndpointVariables(*variable)),
+        };
         patient(config).build()
+    }
+}
+
+/// The part of `aws-config` that a function needs: endpoints by variable.
+#[derive(Debug)]
+struct EndpointVariables(fn(&str) -> Option<String>);
+
+impl LoadServiceConfig for EndpointVariables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        if key.env() != "AWS_ENDPOINT_URL" {
+            return None;
+        }
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        (self.0)(&format!("{}_{service}", key.env())).or_else(|| (self.0)(key.env()))
     }
 }
 
@@ -70,9 +107,7 @@ impl Connection {
 fn patient(config: aws_types::sdk_config::Builder) -> aws_types::sdk_config::Builder {
     config
         .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS_MAX)
-                .with_initial_backoff(Duration::from_millis(100)),
+            RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(BACKOFF_INITIAL),
         )
         .timeout_config(
             TimeoutConfig::builder()
@@ -80,11 +115,7 @@ fn patient(config: aws_types::sdk_config::Builder) -> aws_types::sdk_config::Bui
                 .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                 .build(),
         )
-        .sleep_impl(aws_smithy_http_client_sleep())
-}
-
-fn aws_smithy_http_client_sleep() -> aws_smithy_async::rt::sleep::SharedAsyncSleep {
-    aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
 }
 
 impl Aws {

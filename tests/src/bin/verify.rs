@@ -14,7 +14,8 @@ const SAM_CLI: &str = "aws-sam-cli==1.170.0";
 const NEXTEST: &str = "0.9.143";
 
 fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("failed to find the workspace")?.to_owned();
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("failed to find the workspace")?.to_owned();
     let cargo = |arguments: &str| run(Command::new("cargo").args(arguments.split(' ')).current_dir(&root));
 
     stage("format", || cargo("fmt --all --check"))?;
@@ -36,6 +37,8 @@ fn main() -> Result<()> {
         cargo("deny --offline check bans licenses sources")
     })?;
     stage("build", || cargo("build --workspace --all-targets --profile quick"))?;
+    // As the Makefile does for SAM: alone, the artefact has fewer features than in the workspace.
+    stage("the artefact alone", || cargo("build --package bootstrap --bin bootstrap --profile quick"))?;
     stage("lints", || cargo("clippy --workspace --all-targets --profile quick -- --deny warnings"))?;
     stage("docs", || {
         run(Command::new("cargo")
@@ -82,7 +85,9 @@ fn absent(root: &Path, arguments: &[&str]) -> Result<()> {
     let output = Command::new("cargo").args(arguments).current_dir(root).output()?;
     let found = String::from_utf8_lossy(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
-    if found.trim().is_empty() && (said.contains("did not match any packages") || said.contains("nothing to print")) {
+    if found.trim().is_empty()
+        && (said.contains("did not match any packages") || said.contains("nothing to print"))
+    {
         Ok(())
     } else {
         bail!("cargo {} found it:\n{found}{said}", arguments.join(" "))
@@ -90,7 +95,11 @@ fn absent(root: &Path, arguments: &[&str]) -> Result<()> {
 }
 
 fn nextest() -> Result<()> {
-    if Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success()) {
+    if Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         return Ok(());
     }
     println!("   installing cargo-nextest {NEXTEST}, once");

@@ -51,7 +51,7 @@ async fn sam_builds_and_deploys_the_suite() {
 
     // What was deployed answers by name.
     let path = "/2015-03-31/functions/ripcord-alarm-rollback/invocations";
-    let event = std::fs::read_to_string(workspace().join("events/alarm/ok.json")).unwrap();
+    let event = std::fs::read_to_string(workspace().join("events/alarm/metric-math.json")).unwrap();
     let event = serde_json::from_str(&event).unwrap();
     let answered = local.client().lambda("POST", path, &event).await.unwrap();
     assert!(answered.text().contains("unregistered"), "{}", answered.text());

@@ -45,10 +45,15 @@ async fn an_operator_releases_promotes_and_rolls_back() {
     let document = "examples/checkout/ripcord.json";
     terminal.says(0, &["validate", document]).await;
     terminal.says(0, &["apply", document]).await;
-    terminal.says(3, &["apply", document, "--expect", "1"]).await;
+    let changed = tempfile::NamedTempFile::new().unwrap();
+    let text = std::fs::read_to_string(workspace().join(document)).unwrap();
+    std::fs::write(&changed, text.replace("\"window_hours\": 24", "\"window_hours\": 48")).unwrap();
+    let changed = changed.path().to_str().unwrap();
+    terminal.says(3, &["apply", changed, "--expect", "7"]).await;
+    terminal.says(0, &["apply", changed, "--expect", "1"]).await;
     let good = scene.stage.publish(&scene.local, Default::default()).await.unwrap().to_string();
 
-    terminal.says(3, &["weights", "checkout", &format!("1:90,{good}:20")]).await;
+    terminal.says(2, &["weights", "checkout", &format!("1:90,{good}:20")]).await;
     terminal.says(3, &["weights", "checkout", "1:90,99:10"]).await;
     terminal.says(0, &["weights", "checkout", &format!("1:90,{good}:10")]).await;
     let plan = terminal.says(0, &["plan", "checkout"]).await;

@@ -118,6 +118,8 @@ impl Scene {
         let output = |name: &str| self.stage.suite[name].clone();
         let mut spec = FunctionSpec::new(built("bootstrap"), handler)
             .env("AWS_ENDPOINT_URL", self.local.endpoint())
+            // The local AWS tells callers by their key, and takes twelve digits for another account.
+            .env("AWS_ACCESS_KEY_ID", format!("FN.ripcord-{handler}"))
             .env("RIPCORD_TABLE", output("LedgerTableName"))
             .env("RIPCORD_TOPIC_ARN", output("NoticesTopicArn"))
             .env("RIPCORD_NAMESPACE", "ripcord/Deployments");

@@ -1,5 +1,6 @@
 //! Every file in `events/` goes through the built artefact, with a release open: what each is answered with is kept as a
-//! snapshot. None may move traffic, because all of them were raised before the release was opened.
+//! snapshot. Of the signals only the command that bears no time may move traffic: the others were raised before the
+//! release was opened.
 
 use std::path::Path;
 
@@ -32,7 +33,7 @@ async fn every_event_is_answered_by_name() {
             .as_ref()
             .is_some_and(|change| change.after.weights.is_empty() && change.after.version == "1")
     });
-    assert_eq!(restored.count(), 0, "an old signal moved traffic");
+    assert_eq!(restored.count(), 1, "only operator/rollback-bare.json is of now");
 }
 
 fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
@@ -60,7 +61,9 @@ fn describe(answered: &InvocationOutcome) -> String {
             None => format!("shifted: {}", response["summary"].as_str().unwrap_or("-")),
         },
         InvocationOutcome::Error { error_type, message, .. } => {
-            format!("{error_type}: {}", message.chars().take(160).collect::<String>())
+            // The only time in a message is that of the rollback which quarantines.
+            let message = message.split(" was rolled back at ").next().unwrap_or_default();
+            format!("{error_type}: {message}")
         }
         InvocationOutcome::Crashed(exit) => format!("CRASHED {exit:?}"),
         InvocationOutcome::TimedOut => "TIMED OUT".to_owned(),
