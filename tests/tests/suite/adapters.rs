@@ -5,6 +5,7 @@
 mod alias;
 mod handling;
 mod ledger;
+mod mishaps;
 mod observing;
 mod registering;
 mod rollback;

@@ -85,7 +85,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("sqs/body-not-json.json", "unreadable"),
     ("sqs/direct-alarm.json", "checkout-error-rate goes to ALARM"),
     ("sqs/eventbridge-alarm.json", "checkout-error-rate goes to ALARM"),
-    ("sqs/failed-signal-redriven.json", "unreadable"),
+    ("sqs/failed-signal-redriven.json", "checkout-error-rate goes to ALARM"),
     ("sqs/operator-command.json", "rollback of checkout"),
     ("sqs/sns-one-record.json", "checkout-error-rate goes to ALARM"),
     ("sqs/sns-raw-delivery.json", "checkout-error-rate goes to ALARM"),

@@ -158,6 +158,21 @@ fn a_guard_is_a_name_or_an_arn_and_named_once() {
 }
 
 #[test]
+fn an_alarm_guards_by_its_name_or_by_its_very_arn() {
+    let guarded_by = |guard: &str, arn: &str| {
+        let mut document = valid();
+        document["guards"] = json!([{ "alarm": guard }]);
+        Registration::parse(&document.to_string()).unwrap().is_guarded_by(&arn.parse().unwrap())
+    };
+    let here = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors";
+    let elsewhere = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:errors";
+    assert!(guarded_by("errors", here));
+    assert!(guarded_by(here, here));
+    assert!(!guarded_by("error", here));
+    assert!(!guarded_by(elsewhere, here));
+}
+
+#[test]
 fn a_release_has_at_most_fifty_stages_with_rising_weights() {
     accepted("/stages", json!([]));
     accepted("/stages", stages(50));

@@ -5,10 +5,16 @@ use std::path::Path;
 
 use alarm_rollback::{Alarms, Answers, Failure, Pull, answer};
 use alias_weight_shifter::{Shifted, Shifter, shift};
+use aws_sdk_lambda::Client as Lambda;
+use aws_sdk_lambda::operation::get_alias::GetAliasOutput;
+use aws_smithy_mocks::{Rule, mock};
+use lambda_runtime::Diagnostic;
+use ripcord::error_type::ErrorType;
+use ripcord::situation::ServiceRecord;
 use serde_json::{Value, json};
 
-use super::scene::{ALARM, Scene, clock, deadline};
-use crate::worlds::SERVICE;
+use super::scene::{ALARM, Scene, alias, clock, deadline, refusal, seen_in_turn};
+use crate::worlds::{SERVICE, World, canary};
 
 const NAMESPACE: &str = "ripcord/Deployments";
 
@@ -66,4 +72,41 @@ pub(super) fn outcomes(answers: Result<Answers, Failure>) -> Vec<String> {
             None => format!("{}: {}", answer.outcome, answer.reason),
         })
         .collect()
+}
+
+/// Release 5 has 10 % of the traffic.
+pub(super) fn releasing() -> ServiceRecord {
+    World::checkout().released(canary()).record
+}
+
+/// The alias before and after the rollback.
+pub(super) fn restored() -> Rule {
+    seen_in_turn(vec![alias("1", &[("2", 0.1)], "r1"), alias("1", &[], "r2")])
+}
+
+pub(super) fn always<T>(looks: T) -> Rule
+where
+    T: Fn() -> GetAliasOutput + Send + Sync + 'static,
+{
+    mock!(Lambda::get_alias).then_output(looks)
+}
+
+pub(super) fn refusing_updates(status: u16, error: &str) -> Rule {
+    mock!(Lambda::update_alias).sequence().http_status(status, Some(refusal(error))).repeatedly().build()
+}
+
+/// State machines and alarms match on these names: they are never renamed, only added to.
+#[test]
+fn a_failure_reaches_lambda_by_its_stable_name() {
+    let mut names = Vec::new();
+    for error_type in ErrorType::EVERY.iter().copied() {
+        let message = "why".to_owned();
+        let shifting = alias_weight_shifter::Failure { error_type, message: message.clone() };
+        let diagnostics = [Diagnostic::from(Failure { error_type, message }), Diagnostic::from(shifting)];
+        for Diagnostic { error_type: name, error_message } in diagnostics {
+            assert_eq!((name.as_str(), error_message.as_str()), (error_type.as_str(), "why"));
+        }
+        names.push(error_type.to_string());
+    }
+    insta::assert_snapshot!(names.join(" "), @"RollbackFailed ReportIncomplete SignalUnreadable LedgerUnreadable RequestInvalid ServiceUnknown VersionUnusable ReleaseConflict ReleaseClosed VersionQuarantined ServiceHeld AliasDrifted AliasMissing ShiftFailed Contended");
 }

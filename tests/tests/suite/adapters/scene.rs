@@ -25,7 +25,7 @@ use aws_sdk_sns::Client as Sns;
 use aws_sdk_sns::operation::publish::{PublishInput, PublishOutput};
 use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use jiff::Timestamp;
-use ripcord::aws::{Aws, Connection, Credentials, SuiteNames};
+use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
 use ripcord::situation::ServiceRecord;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Scene {
         let connection = Connection {
             region: "eu-west-1".to_owned(),
             credentials: Credentials::from_keys("AKIDEXAMPLE", "secret", None),
-            endpoint_url: None,
+            endpoints: Endpoints::Aws,
         };
         let shared = connection.sdk_config();
         let journal = Journal::default();

@@ -58,6 +58,16 @@ const NEEDED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sqs/failed-signal-redriven",
+        &[
+            "Records/0/eventSource",
+            "Records/0/body/!/requestContext",
+            "Records/0/body/!/requestPayload/alarmArn",
+            "Records/0/body/!/requestPayload/alarmData/state/value",
+            "Records/0/body/!/requestPayload/alarmData/state/timestamp",
+        ],
+    ),
+    (
         "sqs/eventbridge-alarm",
         &[
             "Records/0/eventSource",
