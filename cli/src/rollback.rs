@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::Timestamp;
 use ripcord::names::{FunctionVersion, ServiceName, TargetName};
 use ripcord::release::Phase;
 use ripcord::situation::{Sighting, Situation};
@@ -193,6 +192,7 @@ mod tests {
     use crate::failure::Kind;
     use crate::status::example;
     use clap::Parser;
+    use jiff::Timestamp;
     use ripcord::signal::{Reading, Signal, read as read_signal};
 
     #[derive(Parser)]

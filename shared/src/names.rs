@@ -103,7 +103,7 @@ name!(
             && parts.next().is_some_and(|region| !region.is_empty())
             && parts.next().is_some_and(|account| account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()))
             && parts.next() == Some("alarm")
-            && parts.next().is_some_and(|name| !name.is_empty() && name.len() <= 255)
+            && parts.next().is_some_and(|name| !name.is_empty() && name.chars().count() <= 255)
     }
 );
 

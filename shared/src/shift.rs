@@ -50,9 +50,12 @@ pub struct Shift {
     pub metrics: Vec<Metric>,
 }
 
+/// How the names of aliases end that pin rollback targets.
+pub const PIN_SUFFIX: &str = "-last-known-good";
+
 /// The alias that keeps a rollback target from being deleted: Lambda refuses to delete a version that an alias names.
 pub fn pin_alias(alias: &AliasName) -> Option<AliasName> {
-    format!("{alias}-last-known-good").parse().ok()
+    format!("{alias}{PIN_SUFFIX}").parse().ok()
 }
 
 /// The target that a request is about: the one it names, or the only one.

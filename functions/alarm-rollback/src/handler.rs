@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe, take};
-use ripcord::decide::{Course, Decision, Moment, decide, decide_failure};
+use ripcord::decide::{Course, Decision, Moment, decide, decide_failure, uneventful};
 use ripcord::error_type::ErrorType;
 use ripcord::metrics::{Metric, emf_line};
 use ripcord::names::{AlarmArn, ServiceName};
@@ -111,6 +111,12 @@ async fn answer_reading(
             vec![pull_cord(signal, &command.service, &known, lease_until, pull).await]
         }
         Signal::Alarm(alarm) => {
+            if let Some(reason) = uneventful(alarm) {
+                return vec![Ok(Answer {
+                    reason_kind: Some(reason.kind()),
+                    ..Answer::plain("stand_down", None, reason.to_string())
+                })];
+            }
             let guess = pull.alarms.guess(&alarm.alarm);
             let (answered, found) =
                 join(pull_all(signal, &guess, lease_until, pull), pull.aws.ledger.guarded_by(&alarm.alarm))

@@ -68,9 +68,14 @@ async fn try_shift(event: &Value, deadline: Timestamp, shifter: &Shifter) -> Res
         let seen = look(&request, &shifter.aws).await?;
         let moment = Moment { now: (shifter.clock)(), lease_until: deadline };
         let shift = decide_shift(&request, &seen, moment)?;
-        match take(&shifter.aws, &shift.steps, shifter.clock).await.interruption {
+        let taken = take(&shifter.aws, &shift.steps, shifter.clock).await;
+        match taken.interruption {
             None => return Ok(report(&request, shift, shifter)),
             Some(Interruption::Raced { what }) => lost = what,
+            Some(Interruption::Failed { why }) if taken.traffic_moved_at.is_some() => {
+                let message = format!("{} serves {}; but then {why}", request.service, shift.traffic);
+                return Err(Failure::new(ErrorType::ReportIncomplete, message));
+            }
             Some(Interruption::Failed { why }) => return Err(Failure::new(ErrorType::ShiftFailed, why)),
         }
     }

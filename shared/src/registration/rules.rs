@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Registration, Stage};
 use crate::names::{AlarmArn, Weight};
+use crate::shift::PIN_SUFFIX;
 
 /// A field whose value breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -84,6 +85,13 @@ impl Registration {
                     "an alias belongs to one target",
                 ));
             }
+            if target.alias.as_str().ends_with(PIN_SUFFIX) {
+                violations.push(Violation::new(
+                    format!("targets[{index}].alias"),
+                    &target.alias,
+                    format!("names that end in {PIN_SUFFIX} are for the aliases that pin rollback targets"),
+                ));
+            }
         }
     }
 
@@ -101,7 +109,7 @@ impl Registration {
                 if let Err(invalid) = guard.alarm.parse::<AlarmArn>() {
                     violations.push(Violation::new(&field, format!("{:?}", guard.alarm), invalid.rule));
                 }
-            } else if guard.alarm.is_empty() || guard.alarm.len() > 255 {
+            } else if guard.alarm.is_empty() || guard.alarm.chars().count() > 255 {
                 violations.push(Violation::new(
                     &field,
                     format!("{:?}", guard.alarm),

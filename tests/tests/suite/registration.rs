@@ -121,6 +121,14 @@ fn targets_and_their_aliases_are_not_shared() {
     let mut twice = targets(2);
     twice[0]["alias"] = json!("live");
     refused("/targets", twice, "targets[1].alias is checkout:live: an alias belongs to one target");
+    let mut pin = targets(1);
+    pin[0]["alias"] = json!("live-last-known-good");
+    refused(
+        "/targets",
+        pin,
+        "targets[0].alias is live-last-known-good: names that end in -last-known-good are for the aliases that pin \
+         rollback targets",
+    );
     let mut elsewhere = targets(2);
     elsewhere[0]["alias"] = json!("live");
     elsewhere[0]["function"] = json!("basket");
