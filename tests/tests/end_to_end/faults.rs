@@ -13,7 +13,11 @@ use crate::scene::{Scene, alarm_at, alarm_now, outcome};
 fn error(answered: &InvocationOutcome) -> (String, String) {
     match answered {
         InvocationOutcome::Error { error_type, message, .. } => (error_type.clone(), message.clone()),
-        other => panic!("no error but {other:?}"),
+        other @ (InvocationOutcome::Response(_)
+        | InvocationOutcome::Crashed(_)
+        | InvocationOutcome::TimedOut) => {
+            panic!("no error but {other:?}")
+        }
     }
 }
 
@@ -121,7 +125,11 @@ async fn what_is_late_gone_or_unknown_is_named() {
 fn answer(answered: &InvocationOutcome) -> (String, String) {
     match answered {
         InvocationOutcome::Response(response) => (outcome(answered), response.to_string()),
-        other => panic!("no answer but {other:?}"),
+        other @ (InvocationOutcome::Error { .. }
+        | InvocationOutcome::Crashed(_)
+        | InvocationOutcome::TimedOut) => {
+            panic!("no answer but {other:?}")
+        }
     }
 }
 
