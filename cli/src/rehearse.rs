@@ -84,9 +84,8 @@ async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
             .map_err(|error| failed(&format!("write {}", path.display()), &error))?;
     }
     if args.keep {
-        say(
-            "the local AWS stays until Ctrl-C; in another terminal: ripcord --local status, ripcord --local evidence checkout",
-        );
+        say("the local AWS stays until Ctrl-C; in another terminal, from the same folder:");
+        say("  target/quick/ripcord --local status        target/quick/ripcord --local evidence checkout");
         std::future::pending::<()>().await;
     }
     Ok(if summary.passed { ExitCode::Done } else { ExitCode::RollbackFailed })

@@ -10,6 +10,7 @@ message, because a silently missing hook would make a rehearsal prove nothing.
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -133,6 +134,32 @@ def let_cloudwatch_put_events(eventbridge):
     eventbridge._put_events = put_events
 
 
+def find_log_lines(logs):
+    """Makes FilterLogEvents find what CloudWatch would: `?a ?b` means any of the terms, and a prefix of the streams'
+    names chooses among them. Ministack wants all terms, and overlooks the prefix."""
+    original_pattern, original_filter = logs._compile_filter_pattern, logs._filter_log_events
+    if not callable(original_pattern) or not callable(original_filter):
+        fail("ministack's CloudWatch Logs has another shape than the pinned version's")
+
+    def compile_pattern(raw):
+        terms = shlex.split(raw or "")
+        if not terms or not all(term.startswith("?") for term in terms):
+            return original_pattern(raw)
+        return lambda message: any(term[1:] in message for term in terms)
+
+    def filter_events(data):
+        prefix = data.get("logStreamNamePrefix")
+        if prefix:
+            group = logs._log_groups.get(data.get("logGroupName"), {"streams": {}})
+            # No name at all would mean every stream.
+            names = [name for name in group["streams"] if name.startswith(prefix)] or ["none has this prefix"]
+            data = {**data, "logStreamNames": names}
+        return original_filter(data)
+
+    logs._compile_filter_pattern = compile_pattern
+    logs._filter_log_events = filter_events
+
+
 def listen_behind_the_front(app):
     """Listens on a port of its own, while GATEWAY_PORT, from which ministack makes URLs, is the front's."""
     if not callable(getattr(app, "_resolve_port", None)):
@@ -144,12 +171,13 @@ def main():
     end_with_parent()
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import eventbridge, lambda_svc
+    from ministack.services import cloudwatch_logs, eventbridge, lambda_svc
     from ministack.services.cloudformation import provisioners
 
     send_alarms_to_the_front(provisioners)
     name_the_callers(lambda_svc, lambda_runtime)
     let_cloudwatch_put_events(eventbridge)
+    find_log_lines(cloudwatch_logs)
     listen_behind_the_front(app)
     app.main()
 

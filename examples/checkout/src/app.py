@@ -4,6 +4,7 @@ ERROR_PERCENT and LATENCY_MS come from the function's configuration, which a pub
 bad version, change them and publish.
 """
 
+import logging
 import os
 import random
 import time
@@ -20,6 +21,8 @@ class PaymentFailed(Exception):
 def handler(event, context):
     time.sleep(LATENCY_MS / 1000)
     if random.uniform(0, 100) < ERROR_PERCENT:
-        raise PaymentFailed(f"version {VERSION} could not reach the payment provider")
+        problem = f"version {VERSION} could not reach the payment provider"
+        logging.error("ERROR %s", problem)
+        raise PaymentFailed(problem)
     order = event.get("order", "none") if isinstance(event, dict) else "none"
     return {"status": "paid", "order": order, "version": VERSION}

@@ -59,7 +59,11 @@ async fn a_bad_version_is_rolled_back_by_its_alarm() {
     let evidence = scene.stage.aws.ledger.evidence(&service).await.unwrap();
     assert_eq!(evidence.len(), 1);
     assert_eq!(evidence[0].reason, because);
-    assert_eq!(scene.stage.aws.ledger.excerpts(&service).await.unwrap().len(), 1);
+    let excerpts = scene.stage.aws.ledger.excerpts(&service).await.unwrap();
+    assert_eq!(excerpts.len(), 1);
+    let says_why =
+        |line: &String| line.contains(&format!("version {bad} could not reach the payment provider"));
+    assert!(excerpts[0].lines.iter().any(says_why), "{excerpts:?}");
 
     // The version and its code are quarantined from here on.
     let event = json!({ "service": SERVICE, "weights": format!("1:90,{bad}:10") });
