@@ -297,7 +297,7 @@ impl fmt::Display for Reason {
             Self::ReportedByAnother { generation, until } => {
                 write!(
                     f,
-                    "release {generation} is rolled back, and is being reported by another invocation until {until}"
+                    "release {generation} has ended, and is being reported by another invocation until {until}"
                 )
             }
             Self::ReportUnfinished { generation, because } => {

@@ -80,11 +80,15 @@ pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<Functio
     let Ok(target) = target_of(request, situation) else { return Vec::new() };
     let mut versions: Vec<FunctionVersion> = match &request.ask {
         Ask::Weights(list) => list.versions().collect(),
-        Ask::Stage { .. } => {
-            let change = situation.record.release.as_ref().and_then(|release| release.change(&target.name));
-            change.map(|change| vec![change.stable, change.candidate]).unwrap_or_default()
-        }
+        Ask::Stage { .. } => Vec::new(),
     };
+    // Weights need not name the version that an open release goes back to, and once it is moved the alias does not either.
+    let open = situation.record.release.as_ref().filter(|release| match release.phase {
+        Phase::Shifting | Phase::Held => true,
+        Phase::Complete | Phase::RolledBack | Phase::RollbackFailed => false,
+    });
+    let change = open.and_then(|release| release.change(&target.name));
+    versions.extend(change.into_iter().flat_map(|change| [change.stable, change.candidate]));
     if let Some(Sighting::Alias(live)) = situation.live.get(&target.name) {
         versions.push(live.traffic.primary);
     }
