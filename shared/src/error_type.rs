@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::shift::Refusal;
+
 macro_rules! error_types {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// A stable name for a way in which a function can fail.
@@ -58,6 +60,32 @@ error_types! {
     ShiftFailed,
     /// Others kept changing the same alias or release while this one tried.
     Contended,
+}
+
+/// How a function fails: the name that state machines see, and the sentence that people read.
+///
+/// Lambda retries an asynchronous invocation that fails twice, and then hands the event to the on-failure queue: a failure
+/// is how an event is kept from getting lost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error_type}: {message}")]
+pub struct Failure {
+    /// The name.
+    pub error_type: ErrorType,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of this type.
+    pub fn new(error_type: ErrorType, message: impl ToString) -> Self {
+        Self { error_type, message: message.to_string() }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.error_type(), refusal)
+    }
 }
 
 impl fmt::Display for ErrorType {

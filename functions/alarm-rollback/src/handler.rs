@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe, take};
 use ripcord::decide::{Course, Decision, Moment, decide, decide_failure, uneventful};
-use ripcord::error_type::ErrorType;
+use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::{Metric, emf_line};
 use ripcord::names::{AlarmArn, ServiceName};
 use ripcord::registration::Target;
@@ -16,8 +16,6 @@ use ripcord::signal::{Reading, Signal, read};
 use ripcord::situation::Situation;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::Failure;
 
 /// What pulling the cord needs.
 #[derive(Debug)]

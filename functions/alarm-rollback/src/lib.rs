@@ -2,8 +2,6 @@
 //!
 //! It must not decide anything itself: [`ripcord::decide`] does, and what it decides is carried out as it stands.
 
-mod failure;
 mod handler;
 
-pub use failure::Failure;
 pub use handler::{Alarms, Answer, Answers, Pull, answer};

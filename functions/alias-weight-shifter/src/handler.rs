@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use ripcord::aws::{Aws, Interruption, Observed, console, observe, take};
 use ripcord::decide::Moment;
-use ripcord::error_type::ErrorType;
+use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::emf_line;
 use ripcord::names::Generation;
 use ripcord::shift::{Shift, ShiftRequest, ShiftSituation, decide_shift, pin_alias, target_of, versions_of};
@@ -15,8 +15,6 @@ use ripcord::situation::{Sighting, Situation, VersionFacts};
 use ripcord::traffic::Traffic;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::Failure;
 
 /// What shifting needs.
 #[derive(Debug)]

@@ -13,8 +13,9 @@ use alarm_rollback::{Alarms, Pull};
 use alias_weight_shifter::Shifter;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
+use ripcord::error_type::Failure;
 use serde_json::Value;
 
 // One invocation at a time, nothing to run in parallel: a second thread would only cost its start.
@@ -28,20 +29,25 @@ async fn main() -> anyhow::Result<()> {
         "alarm-rollback" => {
             let pull = &Pull { aws, namespace, clock, alarms: Alarms::default() };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-                alarm_rollback::answer(&event.payload, deadline(&event), pull).await
+                alarm_rollback::answer(&event.payload, deadline(&event), pull).await.map_err(named)
             }))
             .await
         }
         "alias-weight-shifter" => {
             let shifter = &Shifter { aws, namespace, clock };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-                alias_weight_shifter::shift(&event.payload, deadline(&event), shifter).await
+                alias_weight_shifter::shift(&event.payload, deadline(&event), shifter).await.map_err(named)
             }))
             .await
         }
         other => bail!("no function of this suite is called {other:?}"),
     };
     ended.map_err(|error| anyhow::anyhow!("failed to serve the runtime API: {error}"))
+}
+
+/// The runtime would name an error after its Rust type; state machines match on ours.
+fn named(failure: Failure) -> Diagnostic {
+    Diagnostic { error_type: failure.error_type.to_string(), error_message: failure.message }
 }
 
 /// When Lambda will have ended the invocation. A lease is known by its end, and duplicates of a signal often start within
