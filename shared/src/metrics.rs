@@ -90,6 +90,22 @@ mod tests {
         let at = "2026-01-01T00:00:00Z".parse().expect("a time");
         let line: Value =
             serde_json::from_str(&emf_line("ripcord/Deployments", &service, &metrics, at)).expect("JSON");
-        insta::assert_json_snapshot!(line);
+        let expected = json!({
+            "_aws": {
+                "Timestamp": 1_767_225_600_000_i64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "ripcord/Deployments",
+                    "Dimensions": [["Service"]],
+                    "Metrics": [
+                        { "Name": "RollbackCount", "Unit": "Count" },
+                        { "Name": "RollbackTime", "Unit": "None" },
+                    ],
+                }],
+            },
+            "Service": "checkout",
+            "RollbackCount": 1.0,
+            "RollbackTime": 0.25,
+        });
+        assert_eq!(line, expected);
     }
 }

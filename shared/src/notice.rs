@@ -124,7 +124,25 @@ mod tests {
 
     #[test]
     fn a_notice_is_what_amazon_q_developer_renders() {
-        insta::assert_json_snapshot!(notice("checkout was rolled back").message());
+        let expected = json!({
+            "version": "1.0",
+            "source": "custom",
+            "content": {
+                "textType": "client-markdown",
+                "title": ":rotating_light: checkout was rolled back",
+                "description": "the alarm fired",
+                "nextSteps": ["ripcord status checkout"],
+                "keywords": ["checkout", "page"],
+            },
+            "metadata": {
+                "threadId": "checkout#5",
+                "summary": "checkout was rolled back",
+                "eventType": "ripcord",
+                "relatedResources": ["checkout"],
+                "additionalContext": { "severity": "page", "service": "checkout" },
+            },
+        });
+        assert_eq!(notice("checkout was rolled back").message(), expected);
     }
 
     #[test]
