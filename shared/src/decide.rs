@@ -336,8 +336,22 @@ impl Case<'_> {
         })
     }
 
-    /// A person asks and nothing is being released: back to what is known to be good, or to what they name.
+    /// A person asks and nothing is being released. What an earlier invocation may have left untold is told besides.
     fn put_back_unreleased(&self, command: &RollbackCommand, reason: Reason) -> Decision {
+        let release = self.situation.record.release.as_ref();
+        let unfinished = release.and_then(|release| self.unfinished_report(release));
+        let mut decision = self.put_back_to_known_good(command, reason);
+        match (unfinished, &decision.reason) {
+            (Some(unfinished), Reason::AlreadyServing { .. }) => unfinished,
+            (unfinished, _) => {
+                decision.steps.extend(unfinished.into_iter().flat_map(|unfinished| unfinished.steps));
+                decision
+            }
+        }
+    }
+
+    /// Back to what is known to be good, or to what the person names.
+    fn put_back_to_known_good(&self, command: &RollbackCommand, reason: Reason) -> Decision {
         let record = &self.situation.record;
         let mut survey = Survey::default();
         for target in &record.registration.targets {
@@ -358,16 +372,11 @@ impl Case<'_> {
         if let Some(hindrance) = survey.hindrances.first().cloned() {
             return self.stuck(&survey, hindrance);
         }
-        let unfinished = record.release.as_ref().and_then(|release| self.unfinished_report(release));
         match survey.resting.first() {
-            Some(there) if survey.moves.is_empty() => unfinished.unwrap_or_else(|| {
+            Some(there) if survey.moves.is_empty() => {
                 stand_down(Reason::AlreadyServing { target: there.target.clone(), traffic: there.traffic })
-            }),
-            Some(_) | None => {
-                let mut decision = self.restore_unreleased(&survey, reason);
-                decision.steps.extend(unfinished.into_iter().flat_map(|unfinished| unfinished.steps));
-                decision
             }
+            Some(_) | None => self.restore_unreleased(&survey, reason),
         }
     }
 

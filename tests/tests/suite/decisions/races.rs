@@ -142,3 +142,24 @@ fn the_loser_of_a_race_finds_the_work_done() {
     assert!(matches!(again.reason, Reason::AlreadyRolledBack { .. }), "{}", render(&again));
     assert_eq!((world.moved.len(), world.notices.len()), (1, 1));
 }
+
+/// The invocation that put traffic back ended before it told people, and the command that comes again is ruled out.
+#[test]
+fn what_was_left_untold_is_told_even_where_nothing_can_be_done() {
+    let untold = |mut world: World| {
+        world.record.release.as_mut().unwrap().report = Report::Leased { until: at("10:06:30") };
+        world
+    };
+    let barred = untold(after_rollback().serving("2:100")).with(|world| {
+        world.record.registration.barriers = vec![barrier(2)];
+    });
+    let missing = untold(after_rollback()).with(|world| world.forget_alias("api"));
+    for (mut world, course) in
+        [(barred, Course::Hold), (missing, Course::Stuck), (untold(after_rollback()), Course::Settle)]
+    {
+        let decision = answer(&world, &command("10:05:00", None), "10:07:00");
+        assert_eq!(decision.course, course, "{}", render(&decision));
+        world.take(&decision.steps).unwrap();
+        assert!(world.notices.iter().any(|notice| notice.title == "checkout was rolled back (release 5)"));
+    }
+}

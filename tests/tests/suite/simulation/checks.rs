@@ -21,6 +21,9 @@ pub(super) struct Checks {
     pub(super) setting: Setting,
     /// Somebody moved an alias by hand.
     pub(super) meddled: bool,
+    /// A rollback was decided before the next release was opened, and moved traffic after it: by an alias alone the two
+    /// cannot be told apart while the next release has not moved it. Its ledger write is then refused.
+    outrun: bool,
     /// Somebody asked for a rollback.
     pub(super) commanded: bool,
     /// Somebody named the version to go to.
@@ -40,6 +43,7 @@ impl Checks {
         Self {
             setting: setting.clone(),
             meddled: false,
+            outrun: false,
             commanded: false,
             named_version: false,
             stepped_down: false,
@@ -122,6 +126,8 @@ impl Checks {
                 && set.was.versions().any(|from| from >= since);
             assert!(!crosses, "traffic went back past a barrier: {set:?}");
         }
+        self.outrun |=
+            world.record.release.as_ref().is_some_and(|latest| latest.generation != release.generation);
         self.count(Some(release), set);
     }
 
@@ -201,7 +207,7 @@ impl Checks {
         for change in release.changes.iter().filter(|_| !self.named_version && !self.meddled) {
             let live = world.live(change.target.as_str());
             // A person's next command goes on to what is known to be good, which may be another version.
-            let is_back = if self.commanded {
+            let is_back = if self.commanded || self.outrun {
                 live.traffic.share_of(change.candidate) == Weight::NONE
             } else {
                 live.traffic == Traffic::all_on(change.stable)
