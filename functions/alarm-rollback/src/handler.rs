@@ -11,6 +11,7 @@ use ripcord::decide::{Course, Decision, Moment, decide, decide_failure, uneventf
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::{Metric, emf_line};
 use ripcord::names::{AlarmArn, ServiceName};
+use ripcord::reason::Reason;
 use ripcord::registration::Target;
 use ripcord::signal::{Reading, Signal, read};
 use ripcord::situation::Situation;
@@ -175,6 +176,10 @@ async fn pull_cord(
         let taken = take(&pull.aws, &decision.steps, pull.clock).await;
         moved_at = taken.traffic_moved_at.or(moved_at);
         let why = match taken.interruption {
+            None if moved_at.is_some() && is_outrun(&decision) => {
+                let why = "traffic had been put back just before: look whether the new release stands";
+                return Err(Failure::new(ErrorType::Contended, format!("{service}: {}; {why}", decision.reason)));
+            }
             None => return report(signal, service, decision, moved_at, pull),
             Some(Interruption::Raced { .. }) if races + 1 < RACES_MAX => {
                 races += 1;
@@ -200,6 +205,11 @@ fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -
         }
         Signal::Operator(_) => None,
     }
+}
+
+/// Whether a release was opened between moving traffic for its predecessor and booking that: nobody else knows of it.
+fn is_outrun(decision: &Decision) -> bool {
+    matches!(decision.reason, Reason::SignalPredatesRelease { .. })
 }
 
 fn moves_traffic(decision: &Decision) -> bool {
