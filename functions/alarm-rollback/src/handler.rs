@@ -178,7 +178,10 @@ async fn pull_cord(
         let why = match taken.interruption {
             None if moved_at.is_some() && is_outrun(&decision) => {
                 let why = "traffic had been put back just before: look whether the new release stands";
-                return Err(Failure::new(ErrorType::Contended, format!("{service}: {}; {why}", decision.reason)));
+                return Err(Failure::new(
+                    ErrorType::Contended,
+                    format!("{service}: {}; {why}", decision.reason),
+                ));
             }
             None => return report(signal, service, decision, moved_at, pull),
             Some(Interruption::Raced { .. }) if races + 1 < RACES_MAX => {
