@@ -198,7 +198,7 @@ impl Case<'_> {
         let mut others =
             list.versions().filter(|version| *version != stable && list.share_of(*version) != Weight::NONE);
         let candidate = others.next();
-        let Some(candidate) = candidate else { return Ok(self.tidy_up(stable)) };
+        let Some(candidate) = candidate else { return self.tidy_up(stable) };
         if others.next().is_some() {
             return Err(Refusal::StableNotServing { serving: self.live.traffic });
         }
@@ -229,14 +229,36 @@ impl Case<'_> {
     }
 
     /// Everything on the version that is the primary already: no release, only the end of leftover weights.
-    fn tidy_up(&self, primary: FunctionVersion) -> Shift {
+    fn tidy_up(&self, primary: FunctionVersion) -> Result<Shift, Refusal> {
         let wanted = Traffic::all_on(primary);
         if self.live.traffic == wanted {
-            return nothing_to_do(wanted);
+            return Ok(nothing_to_do(wanted));
         }
+        self.check_barrier(wanted)?;
         let step = self.set_traffic(wanted);
         let steps = books::traffic_rows(step);
-        Shift { generation: None, traffic: wanted, steps, metrics: Vec::new() }
+        Ok(Shift { generation: None, traffic: wanted, steps, metrics: Vec::new() })
+    }
+
+    /// What a rollback may not do, a shift does not do either: give more traffic to a version from before a migration.
+    fn check_barrier(&self, wanted: Traffic) -> Result<(), Refusal> {
+        let (live, registration) = (self.live.traffic, &self.seen.situation.record.registration);
+        let gaining = wanted.versions().filter(|version| wanted.share_of(*version) > live.share_of(*version));
+        let crossing = |to| {
+            let crossed = |from| Some((from, registration.barrier_between(&self.target.name, from, to)?));
+            live.versions().find_map(crossed).map(|(from, barrier)| (from, to, barrier))
+        };
+        match gaining.into_iter().find_map(crossing) {
+            Some((from, to, barrier)) if self.request.override_reason.is_none() => {
+                Err(Refusal::PastBarrier {
+                    from,
+                    to,
+                    since: barrier.since_version,
+                    migration: barrier.reason.clone(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A release that took all traffic must still have it. If not, a rollback may be under way that the ledger does not

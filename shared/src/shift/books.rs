@@ -28,6 +28,7 @@ impl Case<'_> {
         let generation = release.generation;
         let is_new = release.changes.is_empty();
         let wanted = Traffic::split(change.stable, change.candidate, weight);
+        self.check_barrier(wanted)?;
 
         let intended = Change { intent: Some(intent_of(weight, self.live)), ..change.clone() };
         let intending =

@@ -140,6 +140,20 @@ pub enum Refusal {
         /// In what they differ.
         what: &'static str,
     },
+    /// A migration lies between the versions.
+    #[error(
+        "traffic cannot go back from version {from} to {to}: version {since} came with a migration ({migration})"
+    )]
+    PastBarrier {
+        /// A version that is being served.
+        from: FunctionVersion,
+        /// The older version that would gain traffic.
+        to: FunctionVersion,
+        /// The first version that needs the migration.
+        since: FunctionVersion,
+        /// What was migrated.
+        migration: String,
+    },
     /// The version, or its code, was rolled back before.
     #[error(
         "version {version} is quarantined: release {generation} with the same version or code was rolled back at {at} ({reason})"
@@ -174,7 +188,7 @@ impl Refusal {
             Self::Unseen { .. } => ErrorType::ShiftFailed,
             Self::OtherRelease { .. } | Self::ReleaseOpen { .. } => ErrorType::ReleaseConflict,
             Self::Closed { .. } | Self::Illegal { .. } => ErrorType::ReleaseClosed,
-            Self::Held { .. } => ErrorType::ServiceHeld,
+            Self::Held { .. } | Self::PastBarrier { .. } => ErrorType::ServiceHeld,
             Self::StableNotServing { .. } | Self::LeftoverWeights { .. } | Self::Drifted { .. } => {
                 ErrorType::AliasDrifted
             }

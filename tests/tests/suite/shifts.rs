@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::decisions::render_steps;
 use crate::worlds::{
-    World, at, canary, change, complete, ended, intent, moment, past_rollback, percent, rolled_back, traffic,
-    v,
+    World, at, barrier, canary, change, complete, ended, intent, moment, past_rollback, percent, rolled_back,
+    traffic, v,
 };
 
 mod refusals;
@@ -232,4 +232,13 @@ fn a_release_is_never_older_than_the_end_of_the_one_before() {
     let opened = ask(&world, &weights("1:90,3:10"), "10:05:58").unwrap();
     world.take(&opened.steps).unwrap();
     assert_eq!(release_of(&world).opened_at, at("10:06:00"));
+}
+
+#[test]
+fn a_barrier_stops_only_the_way_back() {
+    let past_migration = in_canary().with(|world| world.record.registration.barriers.push(barrier(2)));
+    let overridden = with(weights("1:100"), "override", "the old table is still written");
+    for request in [weights("1:75,2:25"), weights("2:100"), overridden] {
+        assert!(ask(&past_migration, &request, NOW).is_ok(), "{request}");
+    }
 }

@@ -32,6 +32,7 @@ fn every_refusal_says_why_with_the_numbers() {
     });
     let failed = || World::checkout().released(ended(Phase::RollbackFailed, "10:06:00", "throttled"));
     let missing = || World::checkout().with(|world| world.forget_alias("api"));
+    let past_migration = || in_canary().with(|world| world.record.registration.barriers.push(barrier(2)));
     let drifted_after_writing = written_down(50.0).serving("1:100");
     let cases = vec![
         ("the weights of three versions", World::checkout(), weights("1:80,2:10,3:10")),
@@ -57,6 +58,8 @@ fn every_refusal_says_why_with_the_numbers() {
         ("a release that is held", held(), stage(5, 0.5)),
         ("the next release while one is held", held_complete(), weights("2:90,3:10")),
         ("a rollback that failed", failed(), weights("1:90,3:10")),
+        ("back past a barrier", past_migration(), weights("1:100")),
+        ("a little back past a barrier", past_migration(), weights("1:95,2:5")),
         (
             "a rollback that failed, whatever the override",
             failed(),
