@@ -151,8 +151,7 @@ async fn build(workspace: &Path) -> Result<PathBuf, Failure> {
     say("building the functions (profile quick)");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // Named together with this command's package, the dependencies that both share are compiled once.
-    let arguments =
-        ["build", "--quiet", "--profile", "quick", "--package", "bootstrap", "--package", "ripcord-cli"];
+    let arguments = ["build", "--profile", "quick", "--package", "bootstrap", "--package", "ripcord-cli"];
     let built = tokio::process::Command::new(cargo)
         .args(arguments)
         .current_dir(workspace)

@@ -139,6 +139,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(f, "  notices              {}", self.notices)?;
         writeln!(f, "  evidence             {}", self.evidence.as_deref().unwrap_or("-"))?;
-        write!(f, "  simulated            {}", styled(FAINT, self.simulated.join("; ")))
+        let simulated = self.simulated.join("\n                       ");
+        write!(f, "  simulated            {}", styled(FAINT, simulated))
     }
 }

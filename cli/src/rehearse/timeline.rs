@@ -11,12 +11,18 @@ use ripcord_rehearsal::front::call::Caller;
 use ripcord_rehearsal::front::journal::{AliasRouting, JournalEntry};
 use ripcord_rehearsal::traffic::{Traffic, VersionCounts};
 
+use clap::builder::styling::Style;
+use ripcord_rehearsal::alarms::AlarmChange;
+use ripcord_rehearsal::checkout::{PROJECT, SERVICE};
+
 use crate::output::{self, BAD, FAINT, GOOD, NAME, WARN, styled};
 
 /// How soon a call is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LINE_EVERY: Duration = Duration::from_secs(1);
-const BAR_LENGTH: usize = 20;
+const BAR_LENGTH: usize = 10;
+/// `1 on 90%, 2 on 10%`, and a little.
+const WORDS_LENGTH: usize = 19;
 
 pub(super) struct Timeline<'rehearsal> {
     local: &'rehearsal LocalAws,
@@ -49,18 +55,13 @@ impl<'rehearsal> Timeline<'rehearsal> {
     }
 
     pub(super) fn headline(&self) -> String {
-        format!(
-            "\n{}",
-            styled(
-                NAME,
-                format!(
-                    "{:>6}  {:<w$}  requests and errors in this second; alarms",
-                    "time",
-                    "traffic",
-                    w = BAR_LENGTH + 24
-                )
-            )
-        )
+        let columns = format!(
+            "{:>6}  {:<width$} requests/errors by version; alarms",
+            "time",
+            "traffic",
+            width = BAR_LENGTH + 1 + WORDS_LENGTH
+        );
+        format!("\n{}", styled(NAME, columns))
     }
 
     /// Shows what happens for a while.
@@ -85,43 +86,31 @@ impl<'rehearsal> Timeline<'rehearsal> {
             let before = self.counted.get(version).copied().unwrap_or_default();
             let (served, failed) = (now.invocations - before.invocations, now.errors - before.errors);
             if served > 0 {
-                let errors = format!("{failed} errors");
-                let errors = if failed > 0 { styled(BAD, errors) } else { styled(FAINT, errors) };
-                requests.push_str(&format!("version {version}: {served:>2} requests, {errors}   "));
+                let failed = styled(if failed > 0 { BAD } else { FAINT }, failed);
+                requests.push_str(&format!("{version}: {served:>2}/{failed}  "));
             }
         }
         self.counted = counts.versions;
         let alarms: Vec<String> = self.guards.iter().filter_map(|name| self.alarm(name)).collect();
-        output::raw(&format!("{}  {routing}  {requests}{}", self.time(), alarms.join(" ")));
+        output::raw(&format!("{}  {routing} {requests} {}", self.time(), alarms.join("  ")));
     }
 
     fn alarm(&self, name: &str) -> Option<String> {
-        let status = self.local.alarms().state(name)?;
-        let (style, state) = match status.state {
-            AlarmState::Alarm => (BAD, "ALARM"),
-            AlarmState::Ok => (GOOD, "OK"),
-            AlarmState::InsufficientData => (FAINT, "no data"),
-        };
+        let (style, state) = rendered(self.local.alarms().state(name)?.state);
+        // All alarms here are the one service's, which need not be said in every line.
+        let name = name.strip_prefix(SERVICE).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name);
         Some(format!("{name} {}", styled(style, state)))
     }
 
     fn show_alarms(&mut self) {
         let changes = self.local.alarms().changes();
-        for change in
-            changes.iter().skip(self.alarms_seen).filter(|change| self.guards.contains(&change.name))
-        {
-            let style = match change.to {
-                AlarmState::Alarm => BAD,
-                AlarmState::Ok => GOOD,
-                AlarmState::InsufficientData => FAINT,
-            };
-            let what = format!("alarm {} goes to {:?}", change.name, change.to);
-            output::raw(&format!(
-                "{}  {} {}",
-                self.time(),
-                styled(style, what),
-                styled(FAINT, &change.reason)
-            ));
+        let ours = |change: &&AlarmChange| self.guards.contains(&change.name);
+        for change in changes.iter().skip(self.alarms_seen).filter(ours) {
+            let (style, state) = rendered(change.to);
+            // The datapoints stand in the summary; here they would wrap.
+            let why = change.reason.split(" [").next().unwrap_or_default();
+            let what = styled(style, format!("alarm {} goes to {state}", change.name));
+            output::raw(&format!("{}  {what} {}", self.time(), styled(FAINT, why)));
         }
         self.alarms_seen = changes.len();
     }
@@ -144,11 +133,21 @@ impl<'rehearsal> Timeline<'rehearsal> {
     }
 }
 
+fn rendered(state: AlarmState) -> (Style, &'static str) {
+    match state {
+        AlarmState::Alarm => (BAD, "ALARM"),
+        AlarmState::Ok => (GOOD, "OK"),
+        AlarmState::InsufficientData => (FAINT, "no data"),
+    }
+}
+
 /// The call in a line; one that moves traffic stands out.
 fn describe(function: &str, call: &JournalEntry) -> String {
     let status = call.status.map_or("no answer".to_owned(), |status| status.to_string());
     let took = call.duration_ms.map_or(String::new(), |ms| format!(", {ms:.0} ms"));
     let resource = call.resource.as_deref().unwrap_or_default();
+    let resource = resource.strip_prefix("arn:").and_then(|arn| arn.rsplit(':').next()).unwrap_or(resource);
+    let function = function.strip_prefix(PROJECT).map_or(function, |rest| rest.trim_start_matches('-'));
     let line = format!("{function}: {}:{} {resource} ({status}{took})", call.service, call.operation);
     match &call.change {
         Some(change) => {
@@ -168,16 +167,16 @@ fn words(routing: &AliasRouting) -> String {
     words
 }
 
-/// `1 ██████████████████░░ 2`, as long for every split.
+/// `█████████▒ 1 on 90%, 2 on 10%`, as long for every split.
 fn bar(routing: &AliasRouting) -> String {
     let weight: f64 = routing.weights.values().sum();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "0 to 20"
+        reason = "0 to 10"
     )]
     let secondary = (weight * BAR_LENGTH as f64).round() as usize;
     let bar = "█".repeat(BAR_LENGTH.saturating_sub(secondary)) + &styled(WARN, "▒".repeat(secondary));
-    format!("{bar} {:<23}", words(routing))
+    format!("{bar} {:<WORDS_LENGTH$}", words(routing))
 }
