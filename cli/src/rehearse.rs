@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use ripcord::aws::causes;
 use ripcord::release::{Phase, Report};
 use ripcord_rehearsal::checkout::{Behaviour, SERVICE, Stage};
 use ripcord_rehearsal::traffic::TrafficOptions;
@@ -174,12 +175,6 @@ fn say(text: &str) {
     output::raw(&styled(FAINT, format!("· {text}")));
 }
 
-fn failed(what: &str, error: &dyn std::error::Error) -> Failure {
-    let mut message = format!("failed to {what}: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    Failure::new(Kind::Unexpected, message)
+fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(Kind::Unexpected, format!("failed to {what}: {}", causes(error)))
 }
