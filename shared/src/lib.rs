@@ -8,6 +8,7 @@
 pub mod decide;
 pub mod error_type;
 pub mod evidence;
+pub mod judge;
 pub mod metrics;
 pub mod names;
 pub mod notice;
