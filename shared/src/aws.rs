@@ -4,6 +4,7 @@ mod alias;
 mod connect;
 pub mod console;
 mod execute;
+mod executions;
 mod ledger;
 mod logs;
 mod notices;
@@ -11,7 +12,7 @@ mod observe;
 mod versions;
 
 pub use aws_credential_types::Credentials;
-pub use connect::{Aws, Connection, Endpoints, SuiteNames};
+pub use connect::{Aws, Clients, Connection, Endpoints, SuiteNames};
 pub use execute::{Interruption, Taken, take};
 pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
 pub use observe::{Observed, observe};
@@ -21,6 +22,20 @@ pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &["dynamodb:Query", "lambda:GetA
 /// What `alias-weight-shifter` calls to observe.
 pub const OBSERVED_BY_ALIAS_WEIGHT_SHIFTER: &[&str] =
     &["dynamodb:Query", "lambda:GetAlias", "lambda:GetFunctionConfiguration"];
+
+/// What `release-preflight` calls to observe.
+pub const OBSERVED_BY_RELEASE_PREFLIGHT: &[&str] = &[
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "dynamodb:Query",
+    "lambda:GetAlias",
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:InvokeFunction",
+];
+/// What `stage-validator` calls to observe.
+pub const OBSERVED_BY_STAGE_VALIDATOR: &[&str] =
+    &["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "dynamodb:Query", "lambda:GetAlias"];
 
 /// An AWS call that failed for good, with the whole chain of causes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,6 +16,7 @@ use crate::situation::{Sighting, Situation, heard_key};
 use crate::traffic::Traffic;
 
 mod books;
+mod pipeline;
 
 pub(crate) use books::thread;
 
@@ -65,6 +66,7 @@ pub fn decide(signal: &Signal, situation: &Situation, moment: Moment) -> Decisio
     match signal {
         Signal::Alarm(alarm) => case.on_alarm(alarm),
         Signal::Operator(command) => case.on_command(command),
+        Signal::Pipeline(failure) => case.on_pipeline(failure),
     }
 }
 
@@ -121,6 +123,11 @@ impl Case<'_> {
         let window_hours = self.situation.record.registration.rollback.window_hours;
         match (release.phase, release.ended_at) {
             (Phase::RolledBack, _) => self.after_rollback(alarm, release),
+            (Phase::Withdrawn, _) => self.without_change(alarm, None),
+            (Phase::Shifting, _) if self.fired_before(alarm, release) => {
+                let reason = Reason::FiredBefore { alarm: alarm.alarm.clone(), why, generation };
+                self.hear(alarm, reason, Severity::Warning)
+            }
             // What fired before the hold, or was told since, has had its page. Only news can make traffic move after all.
             (Phase::Held, Some(held_at)) if alarm.changed_at <= held_at || self.was_told(alarm) => {
                 let key = heard_key(&alarm.alarm, alarm.changed_at);
@@ -179,7 +186,9 @@ impl Case<'_> {
             Some(release) if self.predates(release).is_some() => {
                 self.predates(release).map_or_else(|| stand_down(reason), stand_down)
             }
-            Some(release) if release.phase != Phase::RolledBack => self.put_back(release, command.to, reason),
+            Some(release) if !matches!(release.phase, Phase::RolledBack | Phase::Withdrawn) => {
+                self.put_back(release, command.to, reason)
+            }
             Some(_) | None => self.put_back_unreleased(command, reason),
         }
     }
@@ -235,6 +244,9 @@ impl Case<'_> {
 
     /// Puts every target of a release back to its stable version, or to the version that a person named.
     fn put_back(&self, release: &Release, to: Option<FunctionVersion>, reason: Reason) -> Decision {
+        if release.had_no_traffic() && to.is_none() {
+            return self.give_up(release, reason);
+        }
         let mut survey = self.survey(release, to);
         if survey.moves.is_empty() && survey.hindrances.is_empty() {
             return self.restore(Course::Settle, &survey, release, to, reason);
@@ -329,7 +341,8 @@ impl Case<'_> {
             .map(|rollback| rollback.generation)
             .collect();
         let count = u32::try_from(generations.len()).unwrap_or(u32::MAX);
-        (self.is_automatic() && count >= policy.rollbacks_max).then_some(Reason::TooManyRollbacks {
+        // A state machine that ends its own release starts no loop: the next release is refused instead.
+        (matches!(self.signal, Signal::Alarm(_)) && count >= policy.rollbacks_max).then_some(Reason::TooManyRollbacks {
             count,
             max: policy.rollbacks_max,
             window_minutes: policy.rollbacks_window_minutes,
@@ -389,7 +402,7 @@ impl Case<'_> {
 
     fn is_automatic(&self) -> bool {
         match self.signal {
-            Signal::Alarm(_) => true,
+            Signal::Alarm(_) | Signal::Pipeline(_) => true,
             Signal::Operator(_) => false,
         }
     }

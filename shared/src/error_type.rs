@@ -58,6 +58,12 @@ error_types! {
     AliasMissing,
     /// The AWS call that shifts traffic failed.
     ShiftFailed,
+    /// A check before the release said no: no traffic has moved, or none moves any more.
+    PreflightFailed,
+    /// The stage needs a person's approval and has none.
+    ApprovalMissing,
+    /// A person said no.
+    ApprovalRejected,
     /// Others kept changing the same alias or release while this one tried.
     Contended,
 }

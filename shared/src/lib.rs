@@ -8,17 +8,21 @@
 pub mod decide;
 pub mod error_type;
 pub mod evidence;
+pub mod finding;
 pub mod judge;
 pub mod metrics;
 pub mod names;
 pub mod notice;
+pub mod pipeline;
 pub mod plan;
+pub mod preflight;
 pub mod reason;
 pub mod registration;
 pub mod release;
 pub mod shift;
 pub mod signal;
 pub mod situation;
+pub mod strategy;
 pub mod traffic;
 
 #[cfg(feature = "aws")]

@@ -32,6 +32,8 @@ pub enum Metric {
     AlarmWithoutChangeCount,
     /// The candidate's share, in percent.
     CanaryTrafficPercentage(f64),
+    /// How little speaks against the candidate, from 0 to 100.
+    CanaryHealthScore(f64),
 }
 
 impl Metric {
@@ -48,6 +50,7 @@ impl Metric {
             Self::RollbackTimeMinutes(minutes) => ("RollbackTime", "None", minutes),
             Self::RollbackFailedCount => ("RollbackFailedCount", "Count", 1.0),
             Self::AlarmWithoutChangeCount => ("AlarmWithoutChangeCount", "Count", 1.0),
+            Self::CanaryHealthScore(score) => ("CanaryHealthScore", "None", score),
             Self::CanaryTrafficPercentage(percent) => ("CanaryTrafficPercentage", "Percent", percent),
         }
     }

@@ -209,6 +209,11 @@ impl Weight {
         }
     }
 
+    /// The weight of a whole percentage; above 100 it is all.
+    pub const fn from_percent(percent: u32) -> Self {
+        if percent >= 100 { Self::ALL } else { Self(percent * 10_000) }
+    }
+
     /// The share between 0 and 1 that Lambda takes.
     pub fn share(self) -> f64 {
         f64::from(self.0) / 1e6

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
+use crate::finding::Finding;
 use crate::names::{
     AliasName, FunctionName, FunctionVersion, Generation, RevisionId, ServiceName, TargetName,
 };
@@ -60,6 +61,16 @@ pub enum Step {
     Tell(Box<Notice>),
     /// Keep what the version logged before the signal, for the review. What cannot be read is noted, and stops nothing.
     KeepLogs(KeepLogs),
+    /// Keep what a check or a look at a stage has found.
+    Note(Box<Finding>),
+    /// End the execution of the state machine that drives a release. One that goes on finds the release closed and ends, so
+    /// a call that fails stops nothing.
+    StopExecution {
+        /// The execution's ARN.
+        execution: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Which log lines to keep, and where.
@@ -169,7 +180,9 @@ impl Step {
             | Self::Write(_)
             | Self::Hear { .. }
             | Self::Tell(_)
-            | Self::KeepLogs(_) => false,
+            | Self::KeepLogs(_)
+            | Self::Note(_)
+            | Self::StopExecution { .. } => false,
         }
     }
 
@@ -181,9 +194,10 @@ impl Step {
             Self::Pin { replaces: None, .. } => &["lambda:CreateAlias"],
             Self::Pin { replaces: Some(_), .. } => &["lambda:UpdateAlias"],
             // A transaction is authorised by the actions inside it.
-            Self::Write(_) | Self::Hear { .. } => &["dynamodb:PutItem"],
+            Self::Write(_) | Self::Hear { .. } | Self::Note(_) => &["dynamodb:PutItem"],
             Self::Tell(_) => &["sns:Publish"],
             Self::KeepLogs(_) => &["logs:FilterLogEvents", "dynamodb:PutItem"],
+            Self::StopExecution { .. } => &["states:StopExecution"],
         }
     }
 }
@@ -251,6 +265,8 @@ impl fmt::Display for Step {
                 write!(f, "dynamodb:PutItem {service}: {key} is being answered, if nobody else does")
             }
             Self::Tell(notice) => write!(f, "sns:Publish {} {:?}", notice.severity, notice.title),
+            Self::Note(finding) => write!(f, "dynamodb:PutItem {}: {}", finding.service, finding.found),
+            Self::StopExecution { execution, .. } => write!(f, "states:StopExecution {execution}"),
             Self::KeepLogs(KeepLogs { function, version, from, .. }) => {
                 write!(
                     f,

@@ -38,6 +38,36 @@ pub enum Reason {
         /// For how long after completion an alarm counts.
         window_hours: u32,
     },
+    /// The state machine that drives the release gave it up.
+    PipelineFailed {
+        /// The release.
+        generation: Generation,
+        /// How many of its stages had begun.
+        stage: usize,
+        /// Why.
+        why: String,
+    },
+    /// An execution gave up that drives no release of this service, or one of long ago.
+    DrivesNoRelease {
+        /// The execution.
+        execution: String,
+    },
+    /// The release had completed when its execution gave up.
+    AlreadyComplete {
+        /// The release.
+        generation: Generation,
+        /// When it had.
+        at: Timestamp,
+    },
+    /// An alarm fired that had fired before the release, which is meant as its fix.
+    FiredBefore {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// What CloudWatch says of it.
+        why: String,
+        /// The release.
+        generation: Generation,
+    },
     /// A person asked.
     OperatorAsked {
         /// Who.
@@ -238,6 +268,24 @@ impl fmt::Display for Reason {
                 "alarm {} fired {} after release {generation} completed, inside its window of {window_hours} h{}",
                 alarm.name(),
                 duration(*after_completion_s),
+                Because(why)
+            ),
+            Self::PipelineFailed { generation, stage: 0, why } => {
+                write!(f, "release {generation} was given up before its first stage{}", Because(why))
+            }
+            Self::PipelineFailed { generation, stage, why } => {
+                write!(f, "release {generation} was given up in stage {stage}{}", Because(why))
+            }
+            Self::DrivesNoRelease { execution } => {
+                write!(f, "the execution drives no release of this service that could be put back: {execution}")
+            }
+            Self::AlreadyComplete { generation, at } => {
+                write!(f, "release {generation} had completed at {at}")
+            }
+            Self::FiredBefore { alarm, why, generation } => write!(
+                f,
+                "alarm {} had fired before release {generation} began, which is to mend that: only what is measured on the new version counts{}",
+                alarm.name(),
                 Because(why)
             ),
             Self::OperatorAsked { by, why, to } => {

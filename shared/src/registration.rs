@@ -1,12 +1,21 @@
 //! The registration document: what a team tells Ripcord about a service. Its JSON Schema is generated from these types.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, ServiceName, TargetName, Weight};
 
+mod checks;
+mod environment;
+mod metrics;
 mod rules;
 
+pub use checks::{Freeze, HealthCheck, Preflight, Smoke, SmokeExpectation};
+pub use environment::Environment;
+pub use metrics::{MetricCheck, MetricSource, Missing};
 pub use rules::Violation;
+pub(crate) use rules::{check_limits, check_stages};
 
 /// A service as its team registers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,15 +31,36 @@ pub struct Registration {
     pub targets: Vec<Target>,
     /// The alarms that pull the cord.
     pub guards: Vec<Guard>,
-    /// How a release progresses.
+    /// How a release progresses, unless it names another strategy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
+    /// What every stage must keep to, unless it has limits of its own.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
+    /// What else is watched while a release moves: gauges, custom metrics, metric math.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<MetricCheck>,
+    /// Queues whose messages are requests that failed for good: a message while a release moves puts it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead_letter_queues: Vec<String>,
+    /// What is checked before a release moves traffic.
+    #[serde(default, skip_serializing_if = "Preflight::is_empty")]
+    pub preflight: Preflight,
+    /// When no release may begin. A freeze never stops a rollback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
+    /// How releases run.
+    #[serde(default, skip_serializing_if = "ReleasePolicy::is_default")]
+    pub release: ReleasePolicy,
     /// When and how often traffic is put back.
     #[serde(default)]
     pub rollback: RollbackPolicy,
     /// Points past which there is no way back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub barriers: Vec<Barrier>,
+    /// What is different in which environment; `ripcord apply --environment NAME` registers the document with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: BTreeMap<String, Environment>,
 }
 
 /// One place where traffic shifts.
@@ -75,9 +105,12 @@ pub struct Stage {
     pub weight: Weight,
     /// How long the stage is watched.
     pub bake_minutes: u32,
-    /// What it must keep to.
-    #[serde(default)]
+    /// What it must keep to, where that differs from the service's limits.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
+    /// Whether a person must approve before the stage begins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approval: bool,
 }
 
 /// Limits that a stage must keep to.
@@ -88,9 +121,83 @@ pub struct Limits {
     /// The largest share of requests that may fail, between 0 and 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_rate_max: Option<f64>,
-    /// The largest latency that a request may take, in milliseconds.
+    /// A request that takes longer than this, in milliseconds, is slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms_max: Option<u32>,
+    /// The largest share of requests that may be slow, between 0 and 1; 0.05 makes `latency_ms_max` a 95th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_rate_max: Option<f64>,
+    /// The most requests that the alias may turn away in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttles_max: Option<u32>,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These limits, and where they say nothing, those.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        Self {
+            error_rate_max: self.error_rate_max.or(others.error_rate_max),
+            latency_ms_max: self.latency_ms_max.or(others.latency_ms_max),
+            slow_rate_max: self.slow_rate_max.or(others.slow_rate_max),
+            throttles_max: self.throttles_max.or(others.throttles_max),
+        }
+    }
+}
+
+/// How releases run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ReleasePolicy {
+    /// The preset that a release follows if it names none; without one, the document's stages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// After each shift the metrics of so many seconds are left out: connections drain and caches fill.
+    pub stabilise_seconds: u32,
+    /// A stage that has proved nothing by the end of its bake is watched for so many minutes more; without a number, for as
+    /// long as its bake again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend_minutes_max: Option<u32>,
+    /// What follows when a stage has still proved nothing then.
+    pub unproven: Unproven,
+    /// How long a person has to approve; then the release is rolled back.
+    pub approval_minutes_max: u32,
+}
+
+/// What follows when a stage has proved nothing by the end of its extended bake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Unproven {
+    /// Traffic goes back.
+    RollBack,
+    /// A person is asked.
+    Ask,
+}
+
+impl Default for ReleasePolicy {
+    fn default() -> Self {
+        Self {
+            strategy: None,
+            stabilise_seconds: 60,
+            extend_minutes_max: None,
+            unproven: Unproven::RollBack,
+            approval_minutes_max: 240,
+        }
+    }
+}
+
+impl ReleasePolicy {
+    /// Whether it says nothing.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// When and how often traffic is put back without a person.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{FunctionVersion, Generation, RevisionId, ServiceName, TargetName, Weight};
+use crate::pipeline::Run;
 
 /// One attempt to move a service from its stable to its candidate versions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// The service.
@@ -29,6 +30,12 @@ pub struct Release {
     pub ended_because: Option<String>,
     /// Whether people have been told how it ended.
     pub report: Report,
+    /// When a candidate was first meant to have traffic. A release that ends before it has harmed nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_at: Option<Timestamp>,
+    /// The execution that drives it, if a state machine does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<Run>>,
 }
 
 /// What a release does to one target.
@@ -92,6 +99,8 @@ pub enum Phase {
     RollbackFailed,
     /// Ripcord would not touch traffic and has paged a person.
     Held,
+    /// It ended before its candidate had any traffic.
+    Withdrawn,
 }
 
 /// What can happen to a release.
@@ -108,6 +117,8 @@ pub enum Event {
     RestoreFailed,
     /// Putting traffic back was ruled out.
     HeldBack,
+    /// It was given up before its candidate had any traffic.
+    GivenUp,
 }
 
 /// A change of phase that the table does not list.
@@ -122,14 +133,21 @@ pub struct IllegalTransition {
 
 impl Phase {
     /// Every phase.
-    pub const EVERY: [Self; 5] =
-        [Self::Shifting, Self::Complete, Self::RolledBack, Self::RollbackFailed, Self::Held];
+    pub const EVERY: [Self; 6] = [
+        Self::Shifting,
+        Self::Complete,
+        Self::RolledBack,
+        Self::RollbackFailed,
+        Self::Held,
+        Self::Withdrawn,
+    ];
 
     /// The transition table. What is not listed cannot happen.
     pub fn after(self, event: Event) -> Result<Self, IllegalTransition> {
         match (self, event) {
             (Self::Shifting, Event::Shifted) => Ok(Self::Shifting),
             (Self::Shifting, Event::Promoted) => Ok(Self::Complete),
+            (Self::Shifting | Self::Held, Event::GivenUp) => Ok(Self::Withdrawn),
             // A person has looked, and takes the release further: past a barrier the only way is forward.
             (Self::Held, Event::Shifted) => Ok(Self::Shifting),
             (Self::Shifting | Self::Complete | Self::RollbackFailed | Self::Held, Event::TrafficRestored) => {
@@ -140,14 +158,15 @@ impl Phase {
             }
             (Self::Shifting | Self::Complete | Self::RollbackFailed, Event::HeldBack) => Ok(Self::Held),
             (
-                Self::RolledBack,
+                Self::RolledBack | Self::Withdrawn,
                 Event::Shifted
                 | Event::Promoted
                 | Event::TrafficRestored
                 | Event::RestoreFailed
-                | Event::HeldBack,
+                | Event::HeldBack
+                | Event::GivenUp,
             )
-            | (Self::Complete | Self::RollbackFailed, Event::Shifted | Event::Promoted)
+            | (Self::Complete | Self::RollbackFailed, Event::Shifted | Event::Promoted | Event::GivenUp)
             | (Self::Held, Event::Promoted | Event::HeldBack) => {
                 Err(IllegalTransition { phase: self, event })
             }
@@ -163,6 +182,7 @@ impl std::fmt::Display for Phase {
             Self::RolledBack => "rolled back",
             Self::RollbackFailed => "not rolled back although it should be",
             Self::Held => "held",
+            Self::Withdrawn => "withdrawn",
         })
     }
 }
@@ -176,6 +196,13 @@ impl Release {
     /// Whether every candidate has all traffic.
     pub fn has_all_traffic(&self) -> bool {
         self.changes.iter().all(|change| change.weight == Weight::ALL && change.intent.is_none())
+    }
+
+    /// Whether it ends before any candidate was meant to have traffic. The weights are asked, too: a record from before
+    /// `traffic_at` was kept does not have it.
+    pub fn had_no_traffic(&self) -> bool {
+        let is_bare = |change: &Change| change.weight == Weight::NONE && change.intent.is_none();
+        self.traffic_at.is_none() && self.changes.iter().all(is_bare)
     }
 
     /// The record after `event`: the next phase, one write further.
@@ -192,12 +219,25 @@ impl Release {
                 after.ended_at = None;
                 after.ended_because = None;
             }
-            Event::Promoted | Event::TrafficRestored | Event::RestoreFailed | Event::HeldBack => {
+            Event::Promoted
+            | Event::TrafficRestored
+            | Event::RestoreFailed
+            | Event::HeldBack
+            | Event::GivenUp => {
                 after.ended_at = Some(now);
                 after.ended_because = because.into();
+                // Nobody is waited for any more, and the token is of no more use.
+                if let Some(run) = &mut after.run {
+                    run.awaiting = None;
+                }
             }
         }
         Ok(after)
+    }
+
+    /// The same record with another state of the execution that drives it.
+    pub fn running(&self, run: Run) -> Self {
+        Self { seq: self.seq + 1, run: Some(Box::new(run)), ..self.clone() }
     }
 
     /// The same record with another state of its report.
@@ -252,8 +292,14 @@ mod tests {
 
     #[test]
     fn the_phases_change_only_as_the_table_says() {
-        let events =
-            [Event::Shifted, Event::Promoted, Event::TrafficRestored, Event::RestoreFailed, Event::HeldBack];
+        let events = [
+            Event::Shifted,
+            Event::Promoted,
+            Event::TrafficRestored,
+            Event::RestoreFailed,
+            Event::HeldBack,
+            Event::GivenUp,
+        ];
         let mut table = String::new();
         for phase in Phase::EVERY {
             for event in events {
@@ -267,26 +313,37 @@ Shifting + Promoted = Complete
 Shifting + TrafficRestored = RolledBack
 Shifting + RestoreFailed = RollbackFailed
 Shifting + HeldBack = Held
+Shifting + GivenUp = Withdrawn
 Complete + Shifted = -
 Complete + Promoted = -
 Complete + TrafficRestored = RolledBack
 Complete + RestoreFailed = RollbackFailed
 Complete + HeldBack = Held
+Complete + GivenUp = -
 RolledBack + Shifted = -
 RolledBack + Promoted = -
 RolledBack + TrafficRestored = -
 RolledBack + RestoreFailed = -
 RolledBack + HeldBack = -
+RolledBack + GivenUp = -
 RollbackFailed + Shifted = -
 RollbackFailed + Promoted = -
 RollbackFailed + TrafficRestored = RolledBack
 RollbackFailed + RestoreFailed = RollbackFailed
 RollbackFailed + HeldBack = Held
+RollbackFailed + GivenUp = -
 Held + Shifted = Shifting
 Held + Promoted = -
 Held + TrafficRestored = RolledBack
 Held + RestoreFailed = RollbackFailed
 Held + HeldBack = -
+Held + GivenUp = Withdrawn
+Withdrawn + Shifted = -
+Withdrawn + Promoted = -
+Withdrawn + TrafficRestored = -
+Withdrawn + RestoreFailed = -
+Withdrawn + HeldBack = -
+Withdrawn + GivenUp = -
 ";
         assert_eq!(table, expected);
     }

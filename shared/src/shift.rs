@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::Moment;
 use crate::metrics::Metric;
 use crate::names::{AliasName, FunctionVersion, Generation, ServiceName, TargetName, Weight};
+use crate::pipeline::{Onward, Run};
 use crate::plan::{SetTraffic, Steps};
 use crate::registration::Target;
 use crate::release::{Change, Intent, PastRollback, Phase, Release};
@@ -20,6 +21,7 @@ use crate::situation::{LiveAlias, Sighting, Situation, VersionFacts};
 use crate::traffic::{Traffic, WeightList};
 
 mod books;
+mod pipeline;
 mod refusal;
 mod request;
 
@@ -48,6 +50,8 @@ pub struct Shift {
     pub steps: Steps,
     /// What to count once they are taken.
     pub metrics: Vec<Metric>,
+    /// Where the state machine goes from there, if one asked.
+    pub onward: Option<Onward>,
 }
 
 /// How the names of aliases end that pin rollback targets.
@@ -80,12 +84,13 @@ pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<Functio
     let Ok(target) = target_of(request, situation) else { return Vec::new() };
     let mut versions: Vec<FunctionVersion> = match &request.ask {
         Ask::Weights(list) => list.versions().collect(),
-        Ask::Stage { .. } => Vec::new(),
+        Ask::Open { request, .. } => vec![request.version],
+        Ask::Stage { .. } | Ask::Advance { .. } => Vec::new(),
     };
     // Weights need not name the version that an open release goes back to, and once it is moved the alias does not either.
     let open = situation.record.release.as_ref().filter(|release| match release.phase {
         Phase::Shifting | Phase::Held => true,
-        Phase::Complete | Phase::RolledBack | Phase::RollbackFailed => false,
+        Phase::Complete | Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn => false,
     });
     let change = open.and_then(|release| release.change(&target.name));
     versions.extend(change.into_iter().flat_map(|change| [change.stable, change.candidate]));
@@ -114,7 +119,17 @@ pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Momen
     match &request.ask {
         Ask::Stage { release, weight } => case.stage(*release, *weight),
         Ask::Weights(list) => case.weights(list),
+        Ask::Open { request, execution } => case.open_run(request, execution),
+        Ask::Advance { release, stage, approved_by } => case.advance(*release, *stage, approved_by.as_deref()),
     }
+}
+
+/// Whether a release that has given its candidate all traffic is complete. One that a state machine drives is watched
+/// first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completes {
+    Now,
+    No,
 }
 
 struct Case<'case> {
@@ -127,18 +142,20 @@ struct Case<'case> {
 
 impl Case<'_> {
     fn stage(&self, generation: Generation, weight: Weight) -> Result<Shift, Refusal> {
-        let record = &self.seen.situation.record;
-        let release =
-            record.release.as_ref().filter(|release| release.generation == generation).ok_or_else(|| {
-                Refusal::OtherRelease {
-                    asked: generation,
-                    latest: record.release.as_ref().map(|latest| latest.generation),
-                }
-            })?;
-        let Some(change) = release.change(&self.target.name) else {
-            return Err(Refusal::TargetUntouched { generation, target: self.target.name.clone() });
-        };
+        let (release, change) = self.latest(generation)?;
         self.further(release, change, weight)
+    }
+
+    /// The latest release, which must be the one that is meant, and what it does to the target.
+    fn latest(&self, generation: Generation) -> Result<(&Release, &Change), Refusal> {
+        let latest = self.seen.situation.record.release.as_ref();
+        let release = latest.filter(|release| release.generation == generation).ok_or_else(|| {
+            Refusal::OtherRelease { asked: generation, latest: latest.map(|latest| latest.generation) }
+        })?;
+        match release.change(&self.target.name) {
+            Some(change) => Ok((release, change)),
+            None => Err(Refusal::TargetUntouched { generation, target: self.target.name.clone() }),
+        }
     }
 
     fn weights(&self, list: &WeightList) -> Result<Shift, Refusal> {
@@ -157,7 +174,11 @@ impl Case<'_> {
                         candidate: change.candidate,
                     });
                 }
-                Phase::Complete | Phase::RolledBack | Phase::RollbackFailed | Phase::Held => {}
+                Phase::Complete
+                | Phase::RolledBack
+                | Phase::RollbackFailed
+                | Phase::Held
+                | Phase::Withdrawn => {}
             }
         }
         self.open(list)
@@ -173,7 +194,7 @@ impl Case<'_> {
             }
             Phase::Held if self.request.override_reason.is_some() => {}
             Phase::Held => return Err(self.held(release)),
-            Phase::Complete | Phase::RolledBack | Phase::RollbackFailed => {
+            Phase::Complete | Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn => {
                 return Err(Refusal::Closed {
                     generation: release.generation,
                     phase: release.phase,
@@ -187,7 +208,9 @@ impl Case<'_> {
         }
         self.check_drift(change, wanted)?;
         self.check_versions(change.stable, change.candidate, weight)?;
-        self.moved(release.clone(), change.clone(), weight)
+        // A person who gives the candidate everything completes the release, state machine or not.
+        let completes = if weight == Weight::ALL { Completes::Now } else { Completes::No };
+        self.moved(release.clone(), change.clone(), weight, completes)
     }
 
     /// Opens a release, or joins this target to the open one, or tidies up an alias that serves leftovers.
@@ -203,29 +226,50 @@ impl Case<'_> {
             return Err(Refusal::StableNotServing { serving: self.live.traffic });
         }
         let weight = list.share_of(candidate);
-        if let Some(release) = &record.release {
+        self.check_before_opening(overridden)?;
+        self.check_versions(stable, candidate, weight)?;
+        let release = Release { run: self.own_run(record.release.as_ref()), ..self.opened() };
+        let completes = if weight == Weight::ALL { Completes::Now } else { Completes::No };
+        self.moved(release, self.fresh_change(stable, candidate), weight, completes)
+    }
+
+    /// A joined release keeps the execution that drives it.
+    fn own_run(&self, latest: Option<&Release>) -> Option<Box<Run>> {
+        latest.filter(|release| !has_ended(release.phase)).and_then(|release| release.run.clone())
+    }
+
+    /// Nothing may open on a service that a person has to look at first, or on an alias that serves leftovers.
+    fn check_before_opening(&self, overridden: bool) -> Result<(), Refusal> {
+        let latest = self.seen.situation.record.release.as_ref();
+        if let Some(release) = latest {
             match release.phase {
                 Phase::Held if !overridden => return Err(self.held(release)),
                 Phase::RollbackFailed => return Err(self.held(release)),
-                Phase::Held | Phase::Shifting | Phase::Complete | Phase::RolledBack => {}
+                Phase::Held
+                | Phase::Shifting
+                | Phase::Complete
+                | Phase::RolledBack
+                | Phase::Withdrawn => {}
             }
         }
         if !overridden {
-            self.check_completed(record.release.as_ref())?;
+            self.check_completed(latest)?;
         }
         if self.live.traffic.secondary.is_some() && !overridden {
             return Err(Refusal::LeftoverWeights { serving: self.live.traffic });
         }
-        self.check_versions(stable, candidate, weight)?;
-        let change = Change {
+        Ok(())
+    }
+
+    fn fresh_change(&self, stable: FunctionVersion, candidate: FunctionVersion) -> Change {
+        Change {
             target: self.target.name.clone(),
             stable,
             candidate,
             artefact: self.facts(candidate).map(|facts| facts.code_sha256.clone()),
             weight: Weight::NONE,
             intent: None,
-        };
-        self.moved(self.opened(), change, weight)
+        }
     }
 
     /// Everything on the version that is the primary already: no release, only the end of leftover weights.
@@ -237,7 +281,7 @@ impl Case<'_> {
         self.check_barrier(wanted)?;
         let step = self.set_traffic(wanted);
         let steps = books::traffic_rows(step);
-        Ok(Shift { generation: None, traffic: wanted, steps, metrics: Vec::new() })
+        Ok(Shift { steps, ..nothing_to_do(wanted) })
     }
 
     /// What a rollback may not do, a shift does not do either: give more traffic to a version from before a migration.
@@ -306,6 +350,12 @@ impl Case<'_> {
         if weight == Weight::NONE {
             return Ok(());
         }
+        self.check_alike(stable, candidate)?;
+        if self.request.override_reason.is_some() { Ok(()) } else { self.check_quarantine(candidate) }
+    }
+
+    /// Both versions exist, can serve, and are alike enough for one alias.
+    fn check_alike(&self, stable: FunctionVersion, candidate: FunctionVersion) -> Result<(), Refusal> {
         let (from, to) = (self.usable(stable)?, self.usable(candidate)?);
         for (what, from, to) in
             [("role", &from.role, &to.role), ("dead-letter target", &from.dead_letter, &to.dead_letter)]
@@ -314,14 +364,18 @@ impl Case<'_> {
                 return Err(Refusal::VersionsDiffer { stable, candidate, what });
             }
         }
+        Ok(())
+    }
+
+    fn check_quarantine(&self, candidate: FunctionVersion) -> Result<(), Refusal> {
         match self.quarantine(candidate) {
-            Some(rollback) if self.request.override_reason.is_none() => Err(Refusal::Quarantined {
+            Some(rollback) => Err(Refusal::Quarantined {
                 version: candidate,
                 generation: rollback.generation,
                 at: rollback.at,
                 reason: rollback.reason.clone(),
             }),
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -372,7 +426,7 @@ impl Case<'_> {
 }
 
 fn nothing_to_do(traffic: Traffic) -> Shift {
-    Shift { generation: None, traffic, steps: Vec::new(), metrics: Vec::new() }
+    Shift { generation: None, traffic, steps: Vec::new(), metrics: Vec::new(), onward: None }
 }
 
 /// The intent of a shift.
@@ -383,7 +437,7 @@ fn intent_of(weight: Weight, live: &LiveAlias) -> Intent {
 /// Whether a release has ended, so that the next one may open.
 fn has_ended(phase: Phase) -> bool {
     match phase {
-        Phase::Complete | Phase::RolledBack | Phase::Held | Phase::RollbackFailed => true,
+        Phase::Complete | Phase::RolledBack | Phase::Held | Phase::RollbackFailed | Phase::Withdrawn => true,
         Phase::Shifting => false,
     }
 }
@@ -403,6 +457,8 @@ fn fresh(service: ServiceName, after: Option<&Release>, opened_by: String, now: 
         ended_at: None,
         ended_because: None,
         report: crate::release::Report::NotDue,
+        traffic_at: None,
+        run: None,
     }
 }
 

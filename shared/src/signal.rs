@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::names::{AlarmArn, FunctionVersion, ServiceName};
 
+mod pipeline;
+
 /// Says that something is wrong, or is well again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,6 +19,8 @@ pub enum Signal {
     Alarm(AlarmChange),
     /// An operator pulled the cord.
     Operator(RollbackCommand),
+    /// The state machine that drives a release gave it up, or ended.
+    Pipeline(PipelineFailure),
 }
 
 impl Signal {
@@ -25,6 +29,7 @@ impl Signal {
         match self {
             Self::Alarm(alarm) => alarm.changed_at,
             Self::Operator(command) => command.requested_at,
+            Self::Pipeline(failure) => failure.raised_at,
         }
     }
 }
@@ -71,6 +76,19 @@ pub struct RollbackCommand {
     pub requested_by: Option<String>,
     /// When.
     pub requested_at: Timestamp,
+}
+
+/// An execution of the release state machine that does not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineFailure {
+    /// Which service it was started for.
+    pub service: ServiceName,
+    /// The execution's ARN: it speaks for the release that it drives, and for no other.
+    pub execution: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub raised_at: Timestamp,
 }
 
 /// What one record of an event turned out to be.
@@ -199,6 +217,9 @@ fn read_one(event: &Value, received_at: Timestamp) -> Reading {
     if object.contains_key("command") {
         return settle(read_command(event, received_at));
     }
+    if object.contains_key("execution") {
+        return pipeline::read_task(event, received_at);
+    }
     // Either field tells the form, so that an alarm which lacks one is reported as lacking it, and not ignored.
     if object.contains_key("AlarmName") || object.contains_key("AlarmArn") {
         return settle(read_sns_alarm(event));
@@ -211,6 +232,9 @@ fn read_one(event: &Value, received_at: Timestamp) -> Reading {
         return match source {
             Some(CLOUDWATCH) | None if detail_type == "CloudWatch Alarm State Change" => {
                 settle(read_eventbridge_alarm(event))
+            }
+            Some("aws.states") if detail_type == pipeline::STATUS_CHANGE => {
+                pipeline::read_status_change(event, received_at)
             }
             Some(source) => Reading::Foreign(format!("{detail_type:?} of {source}")),
             None => Reading::Foreign(format!("{detail_type:?} of an unnamed source")),

@@ -92,4 +92,6 @@ pub struct VersionFacts {
     pub role: Option<String>,
     /// The dead-letter target; likewise.
     pub dead_letter: Option<String>,
+    /// How long a request may take.
+    pub timeout_seconds: u32,
 }

@@ -109,6 +109,10 @@ async fn answer_reading(
             let known = pull.alarms.targets_of(&command.service);
             vec![pull_cord(signal, &command.service, &known, lease_until, pull).await]
         }
+        Signal::Pipeline(failure) => {
+            let known = pull.alarms.targets_of(&failure.service);
+            vec![pull_cord(signal, &failure.service, &known, lease_until, pull).await]
+        }
         Signal::Alarm(alarm) => {
             if let Some(reason) = uneventful(alarm) {
                 return vec![Ok(Answer {
@@ -206,7 +210,7 @@ fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -
         Signal::Alarm(alarm) => {
             (!situation.record.registration.is_guarded_by(&alarm.alarm)).then_some(&alarm.alarm)
         }
-        Signal::Operator(_) => None,
+        Signal::Operator(_) | Signal::Pipeline(_) => None,
     }
 }
 

@@ -10,6 +10,7 @@ use ripcord::decide::Moment;
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::emf_line;
 use ripcord::names::Generation;
+use ripcord::pipeline::Onward;
 use ripcord::shift::{Shift, ShiftRequest, ShiftSituation, decide_shift, pin_alias, target_of, versions_of};
 use ripcord::situation::{Sighting, Situation, VersionFacts};
 use ripcord::traffic::Traffic;
@@ -38,6 +39,9 @@ pub struct Shifted {
     pub summary: String,
     /// Whether anything had to be done.
     pub changed: bool,
+    /// Where the state machine goes from there, if one asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub onward: Option<Onward>,
 }
 
 /// Whoever loses a race looks again; a shift loses only to people and to rollbacks, and gives way to both.
@@ -133,5 +137,6 @@ fn report(request: &ShiftRequest, shift: Shift, shifter: &Shifter) -> Shifted {
         traffic: shift.traffic,
         summary: format!("{release}{} {already}serves {}", request.service, shift.traffic),
         changed,
+        onward: shift.onward,
     }
 }

@@ -51,6 +51,8 @@ pub struct SuiteNames {
 pub struct Aws {
     /// The ledger.
     pub ledger: Ledger,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(super) executions: aws_sdk_sfn::Client,
     pub(super) lambda: aws_sdk_lambda::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) sns: aws_sdk_sns::Client,
@@ -124,6 +126,8 @@ impl Aws {
         let config = patient(config.to_builder()).build();
         Self {
             ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&config), names.table),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            executions: aws_sdk_sfn::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             sns: aws_sdk_sns::Client::new(&config),
@@ -132,13 +136,26 @@ impl Aws {
     }
 
     /// Given clients, as tests with mock rules make them.
-    pub fn from_clients(
-        dynamodb: aws_sdk_dynamodb::Client,
-        lambda: aws_sdk_lambda::Client,
-        sns: aws_sdk_sns::Client,
-        logs: aws_sdk_cloudwatchlogs::Client,
-        names: SuiteNames,
-    ) -> Self {
-        Self { ledger: Ledger::new(dynamodb, names.table), lambda, logs, sns, topic_arn: names.topic_arn }
+    pub fn from_clients(clients: Clients, names: SuiteNames) -> Self {
+        let Clients { dynamodb, cloudwatch, executions, lambda, sns, logs } = clients;
+        let ledger = Ledger::new(dynamodb, names.table);
+        Self { ledger, cloudwatch, executions, lambda, sns, logs, topic_arn: names.topic_arn }
     }
+}
+
+/// One client per service.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// For the ledger.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// For metrics and alarms.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// For the executions of the state machine.
+    pub executions: aws_sdk_sfn::Client,
+    /// For functions, versions and aliases.
+    pub lambda: aws_sdk_lambda::Client,
+    /// For notices.
+    pub sns: aws_sdk_sns::Client,
+    /// For log excerpts.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
 }

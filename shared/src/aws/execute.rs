@@ -74,5 +74,10 @@ async fn take_one(aws: &Aws, step: &Step) -> Result<(), Interruption> {
             aws.keep_logs(keep).await;
             Ok(())
         }
+        Step::Note(finding) => aws.ledger.note(finding).await,
+        Step::StopExecution { execution, why } => {
+            aws.stop_execution(execution, why).await;
+            Ok(())
+        }
     }
 }

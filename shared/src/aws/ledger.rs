@@ -11,6 +11,7 @@
 //! | `services` | `NAME` | the names of all services |
 //! | `history#NAME` | `GENERATION` | every release as it was last written |
 //! | `evidence#NAME` | `GENERATION#KIND` | what was seen, decided and done |
+//! | `findings#NAME` | `GENERATION#WHAT` | what checks found, and the latest look at each stage |
 //! | `logs#NAME` | `GENERATION#FUNCTION` | what the version that was taken back had logged |
 //!
 //! What an item holds is JSON text under `doc`; what conditions compare stands beside it as an attribute of its own.
@@ -33,7 +34,8 @@ use serde::de::DeserializeOwned;
 use super::CallFailed;
 use super::execute::Interruption;
 use crate::evidence::{Evidence, LogExcerpt, evidence_key};
-use crate::names::{AlarmArn, ServiceName};
+use crate::finding::Finding;
+use crate::names::{AlarmArn, Generation, ServiceName};
 use crate::plan::{KeepLogs, LedgerWrite};
 use crate::registration::Target;
 use crate::release::{KnownGood, PastRollback, Release, Report};
@@ -136,17 +138,28 @@ impl Ledger {
     }
 
     async fn query(&self, pk: &str) -> Result<Vec<Item>, LedgerError> {
+        self.query_from(pk, None).await
+    }
+
+    /// The items of a partition, or those of them whose sort key begins with a prefix.
+    async fn query_from(&self, pk: &str, prefix: Option<&str>) -> Result<Vec<Item>, LedgerError> {
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..PAGES_MAX {
-            let page = self
+            let query = self
                 .dynamodb
                 .query()
                 .table_name(&self.table)
                 .consistent_read(true)
-                .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .set_exclusive_start_key(start)
+                .set_exclusive_start_key(start);
+            let query = match prefix {
+                None => query.key_condition_expression("pk = :pk"),
+                Some(prefix) => query
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
+            };
+            let page = query
                 .send()
                 .await
                 .map_err(|error| CallFailed::new("dynamodb:Query", pk, &error))?;
@@ -231,6 +244,28 @@ impl Ledger {
             Ok(()) | Err(TransactError::Lost { .. }) => Ok(()),
             Err(TransactError::Call(failed)) => Err(failed),
         }
+    }
+
+    /// Keeps what a check or a look has found, over what was found before.
+    pub(super) async fn note(&self, finding: &Finding) -> Result<(), Interruption> {
+        let sk = format!("{:010}#{}", finding.generation.0, finding.found.key());
+        let put = self.put(&format!("findings#{}", finding.service), &sk, finding);
+        let kept = self.transact(&finding.service, vec![put.item("expires_at", seconds(finding.keep_until))]);
+        match kept.await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Lost { what }) => Err(Interruption::Raced { what }),
+            Err(TransactError::Call(failed)) => Err(Interruption::Failed { why: failed.to_string() }),
+        }
+    }
+
+    /// What was found for a release: before it, in each stage, after it.
+    pub async fn findings(
+        &self,
+        service: &ServiceName,
+        generation: Generation,
+    ) -> Result<Vec<Finding>, LedgerError> {
+        let prefix = format!("{:010}#", generation.0);
+        self.query_from(&format!("findings#{service}"), Some(&prefix)).await?.iter().map(document).collect()
     }
 
     /// The excerpts of logs kept for a service, oldest first.

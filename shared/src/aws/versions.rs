@@ -28,6 +28,8 @@ impl Aws {
                     .dead_letter_config()
                     .and_then(|config| config.target_arn())
                     .map(str::to_owned),
+                // Lambda always says; should it ever not, the longest that a request may take is the safe answer.
+                timeout_seconds: answer.timeout().and_then(|s| u32::try_from(s).ok()).unwrap_or(900),
             })),
             Err(error)
                 if error

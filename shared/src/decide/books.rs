@@ -56,6 +56,7 @@ impl Case<'_> {
             ..write
         }));
         steps.push(logs);
+        steps.extend(self.stop_execution(release, &reason));
         Decision { course, reason, steps, metrics: self.rollback_metrics() }
     }
 
@@ -81,8 +82,10 @@ impl Case<'_> {
         let Ok(held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
             return match (self.signal, self.unfinished_report(release)) {
                 (Signal::Alarm(alarm), _) => self.hear_besides(release, alarm, reason, Severity::Page),
-                (Signal::Operator(_), Some(unfinished)) => unfinished,
-                (Signal::Operator(_), None) => Decision { course: Course::Hold, ..stand_down(reason) },
+                (Signal::Operator(_) | Signal::Pipeline(_), Some(unfinished)) => unfinished,
+                (Signal::Operator(_) | Signal::Pipeline(_), None) => {
+                    Decision { course: Course::Hold, ..stand_down(reason) }
+                }
             };
         };
         let evidence = self.evidence("hold", Some(release.generation), &reason, &Survey::default());
@@ -154,13 +157,13 @@ impl Case<'_> {
     }
 
     /// When a release ends: now, and not before the alarm that ends it, by whose clock its repetition is recognised.
-    fn end(&self) -> Timestamp {
+    pub(super) fn end(&self) -> Timestamp {
         let now = self.moment.now;
         match self.signal {
             Signal::Alarm(alarm) if alarm.changed_at.duration_since(now) <= CLOCKS_DIFFER_MAX => {
                 now.max(alarm.changed_at)
             }
-            Signal::Alarm(_) | Signal::Operator(_) => now,
+            Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => now,
         }
     }
 
@@ -215,7 +218,7 @@ impl Case<'_> {
     }
 
     /// Writes the ended release with a lease on telling people, tells them, and notes that they were told.
-    fn close(&self, ended: Release, complete: impl FnOnce(LedgerWrite) -> LedgerWrite) -> Steps {
+    pub(super) fn close(&self, ended: Release, complete: impl FnOnce(LedgerWrite) -> LedgerWrite) -> Steps {
         let ended = Release { report: Report::Leased { until: self.moment.lease_until }, ..ended };
         let notice = self.notice_of(&ended);
         let told = ended.reported(Report::Sent { at: self.moment.now });
@@ -233,6 +236,10 @@ impl Case<'_> {
         let (severity, title, next_steps) = match release.phase {
             Phase::RolledBack => {
                 let title = format!("{service} was rolled back (release {generation})");
+                (Severity::Warning, title, next_steps(service))
+            }
+            Phase::Withdrawn => {
+                let title = format!("{service}: release {generation} was withdrawn before it had traffic");
                 (Severity::Warning, title, next_steps(service))
             }
             Phase::Held | Phase::RollbackFailed | Phase::Shifting | Phase::Complete => (
@@ -311,7 +318,7 @@ impl Case<'_> {
         vec![Metric::RollbackCount, by, Metric::FailedDeployments, Metric::CanaryTrafficPercentage(0.0)]
     }
 
-    fn evidence(
+    pub(super) fn evidence(
         &self,
         kind: &str,
         generation: Option<Generation>,

@@ -6,9 +6,13 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use super::{Registration, Stage};
-use crate::names::{AlarmArn, Weight};
+use super::Registration;
+use crate::names::AlarmArn;
 use crate::shift::PIN_SUFFIX;
+
+mod stages;
+
+pub(crate) use stages::{check_limits, check_stages};
 
 /// A field whose value breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -23,7 +27,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn new(field: impl Into<String>, value: impl Display, rule: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>, value: impl Display, rule: impl Into<String>) -> Self {
         Self { field: field.into(), value: value.to_string(), rule: rule.into() }
     }
 
@@ -40,9 +44,6 @@ impl Violation {
 const TARGETS_MAX: usize = 10;
 /// A registration is one transaction of at most 100 items: its guards, those that it drops, and a few more.
 const GUARDS_MAX: usize = 40;
-const STAGES_MAX: usize = 50;
-/// A Step Functions execution, and so a release, may run for a year; a stage longer than a week is a mistake.
-const BAKE_MINUTES_MAX: u32 = 7 * 24 * 60;
 /// Evidence is kept for 90 days, and no alarm two weeks after a release is that release's.
 const WINDOW_HOURS_MAX: u32 = 14 * 24;
 const QUARANTINE_HOURS_MAX: u32 = 90 * 24;
@@ -53,7 +54,7 @@ impl Registration {
         let mut violations = Vec::new();
         self.check_targets(&mut violations);
         self.check_guards(&mut violations);
-        self.check_stages(&mut violations);
+        self.check_release(&mut violations);
         self.check_policy(&mut violations);
         self.check_barriers(&mut violations);
         violations
@@ -121,40 +122,6 @@ impl Registration {
                     &field,
                     format!("{:?}", guard.alarm),
                     "an alarm is named once",
-                ));
-            }
-        }
-    }
-
-    fn check_stages(&self, violations: &mut Vec<Violation>) {
-        if self.stages.len() > STAGES_MAX {
-            violations.push(Violation::new(
-                "stages",
-                format!("{} long", self.stages.len()),
-                format!("at most {STAGES_MAX}"),
-            ));
-        }
-        let mut before = Weight::NONE;
-        for (index, Stage { weight, bake_minutes, limits }) in self.stages.iter().enumerate() {
-            if *weight <= before {
-                let rule = format!("weights rise from stage to stage, and the one before is {before}");
-                violations.push(Violation::new(format!("stages[{index}].weight"), weight, rule));
-            }
-            before = *weight;
-            if !(1..=BAKE_MINUTES_MAX).contains(bake_minutes) {
-                let rule = format!("a stage is watched for 1 to {BAKE_MINUTES_MAX} minutes");
-                violations.push(Violation::new(format!("stages[{index}].bake_minutes"), bake_minutes, rule));
-            }
-            if let Some(rate) = limits.error_rate_max.filter(|rate| !(*rate > 0.0 && *rate < 1.0)) {
-                let rule = "a share of requests above 0 and below 1 (zero errors cannot be shown from finitely many requests)";
-                violations.push(Violation::new(format!("stages[{index}].limits.error_rate_max"), rate, rule));
-            }
-            if let Some(latency) = limits.latency_ms_max.filter(|latency| !(1..=900_000).contains(latency)) {
-                let rule = "1 to 900,000 ms, the longest that a function may run";
-                violations.push(Violation::new(
-                    format!("stages[{index}].limits.latency_ms_max"),
-                    latency,
-                    rule,
                 ));
             }
         }

@@ -1,6 +1,6 @@
 //! The steps of a shift: written down, pinned, moved, read back, confirmed, told.
 
-use super::{Case, Refusal, Shift, fresh, has_ended, intent_of};
+use super::{Case, Completes, Refusal, Shift, fresh, has_ended, intent_of};
 use crate::decide::thread;
 use crate::metrics::Metric;
 use crate::names::Weight;
@@ -23,22 +23,32 @@ impl Case<'_> {
     }
 
     /// Moves a change of a release to a weight.
-    pub(super) fn moved(&self, release: Release, change: Change, weight: Weight) -> Result<Shift, Refusal> {
+    pub(super) fn moved(
+        &self,
+        release: Release,
+        change: Change,
+        weight: Weight,
+        completes: Completes,
+    ) -> Result<Shift, Refusal> {
         let illegal = |error| Refusal::Illegal { error };
         let generation = release.generation;
         let is_new = release.changes.is_empty();
+        let had_none = weight != Weight::NONE && release.traffic_at.is_none();
         let wanted = Traffic::split(change.stable, change.candidate, weight);
         self.check_barrier(wanted)?;
 
         let intended = Change { intent: Some(intent_of(weight, self.live)), ..change.clone() };
-        let intending =
+        let mut intending =
             with_change(release.after(Event::Shifted, self.moment.now, None).map_err(illegal)?, intended);
+        if had_none {
+            intending.traffic_at = Some(self.moment.now);
+        }
         let confirmed = Change { weight, intent: None, ..change.clone() };
         let is_complete = intending
             .changes
             .iter()
             .all(|other| other.target == change.target || other.weight == Weight::ALL)
-            && weight == Weight::ALL;
+            && completes == Completes::Now;
         let event = if is_complete { Event::Promoted } else { Event::Shifted };
         let because = format!("version {} took all traffic", change.candidate);
         let done = with_change(intending.after(event, self.moment.now, because).map_err(illegal)?, confirmed);
@@ -57,11 +67,11 @@ impl Case<'_> {
         let notice = (is_new || is_complete).then(|| self.notice(&done, &change, wanted));
         steps.push(vec![Step::Write(Box::new(LedgerWrite { known_good, ..LedgerWrite::of(done) }))]);
         steps.extend(notice.map(|notice| vec![Step::Tell(Box::new(notice))]));
-        Ok(Shift { generation: Some(generation), traffic: wanted, steps, metrics })
+        Ok(Shift { generation: Some(generation), traffic: wanted, steps, metrics, onward: None })
     }
 
     /// The rollback target stays pinned from the opening of a release to the opening of the next.
-    fn pin(&self, change: &Change) -> Option<Step> {
+    pub(super) fn pin(&self, change: &Change) -> Option<Step> {
         let alias = super::pin_alias(&self.target.alias)?;
         let is_pinned =
             self.seen.pin.as_ref().is_some_and(|pin| pin.traffic == Traffic::all_on(change.stable));
@@ -73,7 +83,7 @@ impl Case<'_> {
         })
     }
 
-    fn known_good(&self, release: &Release) -> Vec<KnownGood> {
+    pub(super) fn known_good(&self, release: &Release) -> Vec<KnownGood> {
         let good = |change: &Change| KnownGood {
             target: change.target.clone(),
             version: change.candidate,
@@ -82,11 +92,15 @@ impl Case<'_> {
         release.changes.iter().map(good).collect()
     }
 
-    fn notice(&self, release: &Release, change: &Change, wanted: Traffic) -> Notice {
+    pub(super) fn notice(&self, release: &Release, change: &Change, wanted: Traffic) -> Notice {
         let (service, generation) = (&release.service, release.generation);
         let title = match release.phase {
             Phase::Complete => format!("{service}: release {generation} is complete"),
-            Phase::Shifting | Phase::RolledBack | Phase::RollbackFailed | Phase::Held => {
+            Phase::Shifting
+            | Phase::RolledBack
+            | Phase::RollbackFailed
+            | Phase::Held
+            | Phase::Withdrawn => {
                 format!("{service}: release {generation} was opened")
             }
         };
@@ -110,7 +124,7 @@ impl Case<'_> {
         }
     }
 
-    fn opened_by(&self) -> String {
+    pub(super) fn opened_by(&self) -> String {
         self.request.requested_by.clone().unwrap_or_else(|| "an operator".to_owned())
     }
 }
@@ -121,7 +135,7 @@ pub(super) fn traffic_rows(step: SetTraffic) -> Steps {
     vec![vec![Step::SetTraffic(step)], vec![confirm]]
 }
 
-fn with_change(mut release: Release, change: Change) -> Release {
+pub(super) fn with_change(mut release: Release, change: Change) -> Release {
     match release.changes.iter_mut().find(|other| other.target == change.target) {
         Some(place) => *place = change,
         None => release.changes.push(change),
@@ -129,7 +143,7 @@ fn with_change(mut release: Release, change: Change) -> Release {
     release
 }
 
-fn metrics_of(release: &Release, is_new: bool, is_complete: bool, weight: Weight) -> Vec<Metric> {
+pub(super) fn metrics_of(release: &Release, is_new: bool, is_complete: bool, weight: Weight) -> Vec<Metric> {
     let mut metrics = vec![Metric::CanaryTrafficPercentage(weight.share() * 100.0)];
     if is_new {
         metrics.push(Metric::DeploymentCount);

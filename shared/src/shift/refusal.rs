@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::list_of;
 use crate::error_type::ErrorType;
 use crate::names::{AliasName, FunctionName, FunctionVersion, Generation, TargetName, Weight};
+use crate::registration::Violation;
 use crate::release::{IllegalTransition, Phase};
 use crate::traffic::{Traffic, WeightListError};
 
@@ -168,6 +169,54 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// The way in which the release is to progress breaks rules.
+    #[error("{}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Strategy {
+        /// Which.
+        violations: Vec<Violation>,
+    },
+    /// The version to release is the one being served.
+    #[error("version is {version}: the alias serves that version already, so there is nothing to release")]
+    SameVersion {
+        /// The version.
+        version: FunctionVersion,
+    },
+    /// No state machine drives the release.
+    #[error("release {generation} is driven by hand, not by a state machine")]
+    NotDriven {
+        /// The release.
+        generation: Generation,
+    },
+    /// A stage is asked for whose turn it is not.
+    #[error("stage {} of {stages} is not next: release {generation} has begun {begun}", stage + 1)]
+    OutOfTurn {
+        /// The release.
+        generation: Generation,
+        /// The stage, from 0.
+        stage: usize,
+        /// How many stages have begun.
+        begun: usize,
+        /// How many there are.
+        stages: usize,
+    },
+    /// A person must approve first.
+    #[error("stage {} of release {generation} needs a person's approval: ripcord approve", stage + 1)]
+    NotApproved {
+        /// The release.
+        generation: Generation,
+        /// The stage, from 0.
+        stage: usize,
+    },
+    /// Too many rollbacks in too short a time.
+    #[error("{count} rollbacks in {window_minutes} minutes >= limit {max}: a person has to look first")]
+    TooManyRollbacks {
+        /// How many there were.
+        count: u32,
+        /// How many may be.
+        max: u32,
+        /// In which time.
+        window_minutes: u32,
+    },
     /// The phase does not allow it.
     #[error(transparent)]
     Illegal {
@@ -183,12 +232,20 @@ impl Refusal {
             Self::Malformed { .. }
             | Self::Weights(_)
             | Self::TargetUnclear { .. }
-            | Self::TargetUntouched { .. } => ErrorType::RequestInvalid,
+            | Self::TargetUntouched { .. }
+            | Self::Strategy { .. }
+            | Self::SameVersion { .. }
+            | Self::NotDriven { .. } => ErrorType::RequestInvalid,
             Self::AliasMissing { .. } => ErrorType::AliasMissing,
             Self::Unseen { .. } => ErrorType::ShiftFailed,
-            Self::OtherRelease { .. } | Self::ReleaseOpen { .. } => ErrorType::ReleaseConflict,
+            Self::OtherRelease { .. } | Self::ReleaseOpen { .. } | Self::OutOfTurn { .. } => {
+                ErrorType::ReleaseConflict
+            }
+            Self::NotApproved { .. } => ErrorType::ApprovalMissing,
             Self::Closed { .. } | Self::Illegal { .. } => ErrorType::ReleaseClosed,
-            Self::Held { .. } | Self::PastBarrier { .. } => ErrorType::ServiceHeld,
+            Self::Held { .. } | Self::PastBarrier { .. } | Self::TooManyRollbacks { .. } => {
+                ErrorType::ServiceHeld
+            }
             Self::StableNotServing { .. } | Self::LeftoverWeights { .. } | Self::Drifted { .. } => {
                 ErrorType::AliasDrifted
             }

@@ -1,0 +1,1 @@
+//! Judges a stage of a release by what CloudWatch measured.

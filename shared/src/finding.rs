@@ -1,0 +1,72 @@
+//! What checks and looks at a stage have found: kept in the ledger beside the release, and drawn while it runs.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::Judgement;
+use crate::names::{Generation, ServiceName};
+use crate::pipeline::Onward;
+use crate::preflight::Check;
+
+/// What was found at one moment of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub generation: Generation,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub found: Found,
+    /// When the ledger may forget it.
+    pub keep_until: Timestamp,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// By the checks before traffic moves.
+    Before(Vec<Check>),
+    /// By the checks before the release completes.
+    After(Vec<Check>),
+    /// By the latest look at a stage.
+    Stage(Box<StageLook>),
+}
+
+/// The latest look at a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageLook {
+    /// Which stage, from 0.
+    pub stage: usize,
+    /// What the judge says.
+    pub judgement: Judgement,
+    /// What follows from it.
+    pub onward: Onward,
+    /// Up to when the candidate has been measured; nothing if never.
+    pub measured_until: Option<Timestamp>,
+}
+
+impl Found {
+    /// Where it lies in the ledger, under its release: the latest look at a stage replaces the one before.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Before(_) => "before".to_owned(),
+            Self::After(_) => "verify".to_owned(),
+            Self::Stage(look) => format!("stage-{:03}", look.stage),
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(checks) => write!(f, "{} checks before traffic moves", checks.len()),
+            Self::After(checks) => write!(f, "{} checks before the release completes", checks.len()),
+            Self::Stage(look) => write!(f, "a look at stage {}", look.stage + 1),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What is checked before a release moves traffic, and when none may begin.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What is checked before a release moves traffic, besides what is always checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Preflight {
+    /// A call of the new version, before it has traffic and again before the release completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<Smoke>,
+    /// An address that must answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthCheck>,
+    /// What whoever starts a release must vouch for, by name: `tests`, `image_scan`, `plan_review` …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<String>,
+}
+
+impl Preflight {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A call with an answer to expect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Smoke {
+    /// The event that the version is called with.
+    pub payload: Value,
+    /// What its answer must hold. Without any, it must only not fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<SmokeExpectation>,
+}
+
+/// A part of an answer, and its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SmokeExpectation {
+    /// A JSON pointer, such as `/statusCode`; an empty one is the whole answer.
+    pub pointer: String,
+    /// What must stand there.
+    pub equals: Value,
+}
+
+/// An address that must answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// Where; `http` or `https`.
+    pub url: String,
+    /// The status that it must answer with.
+    #[serde(default = "ok")]
+    pub status: u16,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// A time in which no release may begin: from one date to another, or on days of the week between two times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// Why; people read it when they are refused.
+    pub reason: String,
+    /// Whose clock is meant, such as `Europe/Berlin`.
+    pub time_zone: String,
+    /// When it begins: `2026-12-19T18:00`, or with `days` a time, `16:00`.
+    pub from: String,
+    /// When it ends, likewise; with `days`, `24:00` is the end of the day.
+    pub to: String,
+    /// The days of the week on which it returns: `monday` … `sunday`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<String>,
+}

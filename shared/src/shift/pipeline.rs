@@ -1,0 +1,221 @@
+//! What a state machine asks for: to open a release, to take it to a stage, to complete it. Every answer can be asked for
+//! again: a task whose answer was lost is repeated.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::books::{metrics_of, with_change};
+use super::{Case, Completes, Refusal, Shift, nothing_to_do};
+use crate::metrics::Metric;
+use crate::names::{Generation, Weight};
+use crate::pipeline::{
+    Onward, Reached, ReleaseRequest, Run, Then, Turn, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
+};
+use crate::plan::{LedgerWrite, Step};
+use crate::release::{Change, Event, PastRollback, Phase, Release};
+use crate::strategy::Strategy;
+use crate::traffic::Traffic;
+
+impl Case<'_> {
+    /// Opens a release that an execution drives. The alias is not touched.
+    pub(super) fn open_run(&self, request: &ReleaseRequest, execution: &str) -> Result<Shift, Refusal> {
+        let record = &self.seen.situation.record;
+        let registration = &record.registration;
+        let strategy = Strategy::resolve(&request.progress, registration)
+            .map_err(|violations| Refusal::Strategy { violations })?;
+        if let Some(release) = &record.release {
+            let is_own = release.run.as_ref().is_some_and(|run| run.execution == execution);
+            match release.phase {
+                Phase::Shifting if is_own => return Ok(self.opened_run(release)),
+                Phase::Shifting => return Err(self.in_the_way(release)),
+                // It was ended while its execution still tried to open it.
+                _ if is_own => return Err(closed(release)),
+                Phase::Complete
+                | Phase::RolledBack
+                | Phase::RollbackFailed
+                | Phase::Held
+                | Phase::Withdrawn => {}
+            }
+        }
+        if !request.waive.is_empty() && self.request.override_reason.is_none() {
+            let why = "what is waived needs a reason: give override".to_owned();
+            return Err(Refusal::Malformed { why });
+        }
+        let stable = self.live.traffic.primary;
+        if request.version == stable {
+            return Err(Refusal::SameVersion { version: stable });
+        }
+        let waives = |check| request.waive.contains(&check);
+        self.check_before_opening(waives(Waivable::Hold))?;
+        if !waives(Waivable::Hold) {
+            self.check_rollbacks()?;
+        }
+        self.check_alike(stable, request.version)?;
+        if !waives(Waivable::Quarantine) {
+            self.check_quarantine(request.version)?;
+        }
+        let run = Run {
+            execution: execution.to_owned(),
+            strategy,
+            reached: Vec::new(),
+            awaiting: None,
+            waiver: self.request.override_reason.as_ref().map(|why| Waiver {
+                checks: request.waive.clone(),
+                firing: Vec::new(),
+                why: why.clone(),
+                by: self.opened_by(),
+                until: self.moment.now.saturating_add(WAIVER_KEPT).unwrap_or(self.moment.now),
+            }),
+            attestations: request.attestations.clone(),
+            timeout_seconds: self.facts(request.version).map_or(0, |facts| facts.timeout_seconds),
+        };
+        let opening = self.opened();
+        let opened = opening
+            .after(Event::Shifted, self.moment.now, None)
+            .map_err(|error| Refusal::Illegal { error })?;
+        let change = self.fresh_change(stable, request.version);
+        let opened =
+            Release { run: Some(Box::new(run)), ..with_change(opened, change.clone()) };
+        let mut shift = self.opened_run(&opened);
+        let notice = self.notice(&opened, &change, self.live.traffic);
+        shift.steps = vec![vec![Step::Write(Box::new(LedgerWrite::of(opened)))]];
+        shift.steps.extend(self.pin(&change).map(|pin| vec![pin]));
+        shift.steps.push(vec![Step::Tell(Box::new(notice))]);
+        shift.metrics = vec![Metric::DeploymentCount];
+        Ok(shift)
+    }
+
+    fn opened_run(&self, release: &Release) -> Shift {
+        let shift = nothing_to_do(self.live.traffic);
+        Shift { generation: Some(release.generation), ..shift }
+    }
+
+    /// Takes the release to a stage, or, past the last, completes it.
+    pub(super) fn advance(
+        &self,
+        generation: Generation,
+        stage: usize,
+        approved_by: Option<&str>,
+    ) -> Result<Shift, Refusal> {
+        let (release, change) = self.latest(generation)?;
+        let Some(run) = &release.run else { return Err(Refusal::NotDriven { generation }) };
+        match release.phase {
+            Phase::Shifting => {}
+            // A person has promoted it, or an earlier try of this task has completed it.
+            Phase::Complete => return Ok(self.ended(release)),
+            Phase::Held => return Err(self.held(release)),
+            Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn => return Err(closed(release)),
+        }
+        let stages = run.strategy.stages.len();
+        let begun = run.reached.len();
+        if stage > begun || stage > stages || stage + 1 < begun {
+            return Err(Refusal::OutOfTurn { generation, stage, begun, stages });
+        }
+        if stage == stages {
+            return self.complete(release, change);
+        }
+        let Some(planned) = run.strategy.stages.get(stage) else {
+            return Err(Refusal::OutOfTurn { generation, stage, begun, stages });
+        };
+        if planned.approval && approved_by.is_none() {
+            return Err(Refusal::NotApproved { generation, stage });
+        }
+        let wanted = Traffic::split(change.stable, change.candidate, planned.weight);
+        let is_there = change.weight == planned.weight && change.intent.is_none() && self.live.traffic == wanted;
+        if stage < begun && is_there {
+            let onward = Some(onward_after_shift(run, stage));
+            return Ok(Shift { generation: Some(generation), onward, ..nothing_to_do(wanted) });
+        }
+        self.check_drift(change, wanted)?;
+        // What may be waived was, when the release was opened.
+        self.check_alike(change.stable, change.candidate)?;
+        let mut run = run.clone();
+        run.awaiting = None;
+        run.reached.truncate(stage);
+        run.reached.push(Reached { at: self.moment.now, approved_by: approved_by.map(str::to_owned) });
+        let onward = Some(onward_after_shift(&run, stage));
+        let shift = self.moved(
+            Release { run: Some(run), ..release.clone() },
+            change.clone(),
+            planned.weight,
+            Completes::No,
+        )?;
+        Ok(Shift { onward, ..shift })
+    }
+
+    /// The release is proved: nothing moves any more, and the candidate is the last known good version.
+    fn complete(&self, release: &Release, change: &Change) -> Result<Shift, Refusal> {
+        let wanted = Traffic::all_on(change.candidate);
+        self.check_drift(change, wanted)?;
+        if change.weight != Weight::ALL || change.intent.is_some() || self.live.traffic != wanted {
+            return Err(Refusal::Drifted {
+                serving: self.live.traffic,
+                confirmed: Traffic::split(change.stable, change.candidate, change.weight),
+                intended: change.intent.as_ref().map(|intent| intent.weight),
+            });
+        }
+        let because = format!("version {} proved itself in every stage", change.candidate);
+        let done = release
+            .after(Event::Promoted, self.moment.now, because)
+            .map_err(|error| Refusal::Illegal { error })?;
+        let notice = self.notice(&done, change, wanted);
+        let write = LedgerWrite { known_good: self.known_good(&done), ..LedgerWrite::of(done.clone()) };
+        let steps = vec![
+            vec![self.set_traffic(wanted).confirm_unchanged()],
+            vec![Step::Write(Box::new(write))],
+            vec![Step::Tell(Box::new(notice))],
+        ];
+        let metrics = metrics_of(&done, false, true, Weight::ALL);
+        Ok(Shift { steps, metrics, ..self.ended(&done) })
+    }
+
+    fn ended(&self, release: &Release) -> Shift {
+        let onward = Onward {
+            next: Turn::End,
+            stage: release.run.as_ref().map_or(0, |run| run.strategy.stages.len()),
+            wait_seconds: 0,
+            then: Then::Shift,
+            reason: release.ended_because.clone().unwrap_or_default(),
+        };
+        let shift = nothing_to_do(self.live.traffic);
+        Shift { generation: Some(release.generation), onward: Some(onward), ..shift }
+    }
+
+    /// A service that was rolled back again and again is not released once more before a person has looked.
+    fn check_rollbacks(&self) -> Result<(), Refusal> {
+        let record = &self.seen.situation.record;
+        let policy = &record.registration.rollback;
+        let window = SignedDuration::from_mins(i64::from(policy.rollbacks_window_minutes));
+        let recent = |rollback: &&PastRollback| {
+            rollback.automatic && self.moment.now.duration_since(rollback.at) <= window
+        };
+        let generations: BTreeSet<Generation> =
+            record.rollbacks.iter().filter(recent).map(|rollback| rollback.generation).collect();
+        let count = u32::try_from(generations.len()).unwrap_or(u32::MAX);
+        if count < policy.rollbacks_max {
+            return Ok(());
+        }
+        let window_minutes = policy.rollbacks_window_minutes;
+        Err(Refusal::TooManyRollbacks { count, max: policy.rollbacks_max, window_minutes })
+    }
+
+    fn in_the_way(&self, release: &Release) -> Refusal {
+        match release.changes.first() {
+            Some(change) => Refusal::ReleaseOpen {
+                generation: release.generation,
+                stable: change.stable,
+                candidate: change.candidate,
+            },
+            None => self.held(release),
+        }
+    }
+}
+
+fn closed(release: &Release) -> Refusal {
+    Refusal::Closed {
+        generation: release.generation,
+        phase: release.phase,
+        because: release.ended_because.clone(),
+    }
+}
