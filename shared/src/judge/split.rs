@@ -1,0 +1,48 @@
+//! Whether traffic is split as the weights say. If it is not, the versions do not see the same requests, and comparing them
+//! proves nothing.
+
+use super::against::elapsed_minutes;
+use super::finding::{Evidence, Finding};
+use super::judgement::Tally;
+use super::likelihood::{ln_rate_ratio, with_odds_multiplied};
+use super::observations::Minute;
+use super::wealth::{Stakes, Wealth, ln_add};
+use crate::names::Weight;
+
+/// The probability that a stage whose split is right is ever taken for one whose split is not.
+const ALPHA: f64 = 0.001;
+
+/// What is tolerated, as a part of the smaller share.
+const TOLERANCE: f64 = 0.1;
+
+/// Looks at the minutes of one stage, which are in order. Those in which one version takes everything say nothing.
+pub(super) fn mismatch(minutes: &[&Minute]) -> Option<Finding> {
+    let mut stakes = Stakes::new(1);
+    let mut too_many = Wealth::new();
+    let mut too_few = Wealth::new();
+    let (mut candidate, mut all, mut expected) = (0_u64, 0_u64, 0.0);
+    let mut weight = Weight::NONE;
+    for (index, minute) in minutes.iter().enumerate() {
+        let share = minute.weight.share();
+        let Some(stable) = minute.stable.filter(|_| share > 0.0 && share < 1.0) else { continue };
+        let (own, other) = (minute.candidate.requests, stable.requests);
+        let both = own.saturating_add(other);
+        let stake = stakes.next(0, elapsed_minutes(minutes, minute));
+        let tolerated = TOLERANCE * share.min(1.0 - share);
+        let lopsided = |tally: Tally, share_max: f64| {
+            move |factor| ln_rate_ratio(tally, with_odds_multiplied(share_max, factor), share_max)
+        };
+        too_many.play(index, stake, lopsided(Tally { bad: own, requests: both }, share + tolerated));
+        too_few.play(index, stake, lopsided(Tally { bad: other, requests: both }, 1.0 - share + tolerated));
+        candidate = candidate.saturating_add(own);
+        all = all.saturating_add(both);
+        expected += both as f64 * share;
+        weight = minute.weight;
+    }
+    let ln_wealth = ln_add(too_many.ln(), too_few.ln()) - std::f64::consts::LN_2;
+    let evidence = Evidence { ln_wealth, ln_enough: -ALPHA.ln() };
+    evidence.is_enough().then(|| {
+        let expected = expected.round() as u64;
+        Finding::SplitMismatch { candidate, all, weight, expected, evidence }
+    })
+}
