@@ -9,7 +9,7 @@ use ripcord::aws::{Aws, Interruption, Observed, console, observe, take};
 use ripcord::decide::Moment;
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::emf_line;
-use ripcord::names::Generation;
+use ripcord::names::{Generation, ServiceName};
 use ripcord::pipeline::Onward;
 use ripcord::shift::{Shift, ShiftRequest, ShiftSituation, decide_shift, pin_alias, target_of, versions_of};
 use ripcord::situation::{Sighting, Situation, VersionFacts};
@@ -31,6 +31,8 @@ pub struct Shifter {
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shifted {
+    /// The service.
+    pub service: ServiceName,
     /// The release that moved; none where an alias was only tidied up, or was as asked.
     pub release: Option<Generation>,
     /// What the alias serves.
@@ -133,6 +135,7 @@ fn report(request: &ShiftRequest, shift: Shift, shifter: &Shifter) -> Shifted {
     let already = if changed { "" } else { "already " };
     let release = shift.generation.map(|release| format!("release {release}: ")).unwrap_or_default();
     Shifted {
+        service: request.service.clone(),
         release: shift.generation,
         traffic: shift.traffic,
         summary: format!("{release}{} {already}serves {}", request.service, shift.traffic),

@@ -130,10 +130,13 @@ impl Case<'_> {
         self.check_drift(change, wanted)?;
         // What may be waived was, when the release was opened.
         self.check_alike(change.stable, change.candidate)?;
+        let was_asked = run.awaiting.as_ref().is_some_and(|awaiting| awaiting.stage == stage);
+        let approved_before = run.reached.get(stage).and_then(|reached| reached.approved_by.clone());
+        let approved_by = approved_by.filter(|_| planned.approval || was_asked).map(str::to_owned);
         let mut run = run.clone();
         run.awaiting = None;
         run.reached.truncate(stage);
-        run.reached.push(Reached { at: self.moment.now, approved_by: approved_by.map(str::to_owned) });
+        run.reached.push(Reached { at: self.moment.now, approved_by: approved_by.or(approved_before) });
         let onward = Some(onward_after_shift(&run, stage));
         let shift = self.moved(
             Release { run: Some(run), ..release.clone() },

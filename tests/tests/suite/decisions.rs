@@ -32,7 +32,13 @@ pub(crate) fn traffic_comes_first(steps: &Steps) {
     let moves = |row: &Vec<Step>| row.iter().any(Step::moves_traffic);
     let writes = |row: &Vec<Step>| {
         row.iter().any(|step| match step {
-            Step::Write(_) | Step::Tell(_) | Step::Hear { .. } | Step::KeepLogs(_) | Step::Pin { .. } => true,
+            Step::Write(_)
+            | Step::Tell(_)
+            | Step::Hear { .. }
+            | Step::KeepLogs(_)
+            | Step::Pin { .. }
+            | Step::Note(_)
+            | Step::StopExecution { .. } => true,
             Step::SetTraffic(_) | Step::Confirm { .. } => false,
         })
     };

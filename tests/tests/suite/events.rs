@@ -171,6 +171,12 @@ fn class(name: &str, event: &Value) -> String {
                 format!("release {release} to {weight}")
             }
             Ok(ShiftRequest { ask: Ask::Weights(list), .. }) => format!("weights {list}"),
+            Ok(ShiftRequest { ask: Ask::Open { request, .. }, .. }) => {
+                format!("release of version {}", request.version)
+            }
+            Ok(ShiftRequest { ask: Ask::Advance { release, stage, .. }, .. }) => {
+                format!("release {release} to stage {}", stage + 1)
+            }
             Err(refusal) => format!("refused: {}", refusal.error_type()),
         };
     }
@@ -191,6 +197,7 @@ fn class_of(reading: &Reading) -> String {
                 let to = command.to.map(|to| format!(" to {to}")).unwrap_or_default();
                 format!("rollback of {}{to}", command.service)
             }
+            Signal::Pipeline(failure) => format!("{} is given up by its execution", failure.service),
         },
     }
 }
@@ -227,6 +234,10 @@ fn render(reading: &Reading) -> String {
                 command.why,
                 command.requested_by,
                 command.requested_at,
+            ),
+            Signal::Pipeline(failure) => format!(
+                "{} is given up\n  by {}\n  why {:?}\n  at {}",
+                failure.service, failure.execution, failure.why, failure.raised_at,
             ),
         },
     }

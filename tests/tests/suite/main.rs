@@ -7,5 +7,6 @@ mod events;
 mod registration;
 mod shifts;
 mod simulation;
+mod state_machine;
 mod template;
 mod worlds;

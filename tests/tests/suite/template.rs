@@ -6,7 +6,11 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use ripcord::aws::{OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER};
+use ripcord::aws::{
+    OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER, OBSERVED_BY_RELEASE_PREFLIGHT,
+    OBSERVED_BY_STAGE_VALIDATOR,
+};
+use ripcord::finding::{Finding, Found};
 use ripcord::names::Generation;
 use ripcord::notice::{Notice, Severity};
 use ripcord::plan::{KeepLogs, LedgerWrite, SetTraffic, Step};
@@ -24,17 +28,30 @@ const BY_LAMBDA_ON_FAILURE: &str = "sqs:SendMessage";
 enum Function {
     AlarmRollback,
     AliasWeightShifter,
+    ReleasePreflight,
+    StageValidator,
 }
+
+const FUNCTIONS: [(&str, Function); 4] = [
+    ("AlarmRollback", Function::AlarmRollback),
+    ("AliasWeightShifter", Function::AliasWeightShifter),
+    ("ReleasePreflight", Function::ReleasePreflight),
+    ("StageValidator", Function::StageValidator),
+];
+
+/// What AWS authorises on `*` alone.
+const ONLY_ON_EVERYTHING: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"];
 
 /// Which functions have a kind of step in their plans.
 fn issued_by(step: &Step) -> &'static [Function] {
-    use Function::{AlarmRollback, AliasWeightShifter};
+    use Function::{AlarmRollback, AliasWeightShifter, ReleasePreflight, StageValidator};
     match step {
-        Step::SetTraffic(_) | Step::Confirm { .. } | Step::Write(_) | Step::Tell(_) => {
-            &[AlarmRollback, AliasWeightShifter]
-        }
-        Step::Hear { .. } | Step::KeepLogs(_) => &[AlarmRollback],
+        Step::SetTraffic(_) | Step::Confirm { .. } => &[AlarmRollback, AliasWeightShifter],
+        Step::Write(_) => &[AlarmRollback, AliasWeightShifter, ReleasePreflight, StageValidator],
+        Step::Tell(_) => &[AlarmRollback, AliasWeightShifter, StageValidator],
+        Step::Hear { .. } | Step::KeepLogs(_) | Step::StopExecution { .. } => &[AlarmRollback],
         Step::Pin { .. } => &[AliasWeightShifter],
+        Step::Note(_) => &[ReleasePreflight, StageValidator],
     }
 }
 
@@ -85,6 +102,14 @@ fn every_step() -> Vec<Step> {
             to: at,
             keep_until: at,
         }),
+        Step::Note(Box::new(Finding {
+            service: service(),
+            generation: Generation(1),
+            at,
+            found: Found::Before(Vec::new()),
+            keep_until: at,
+        })),
+        Step::StopExecution { execution: String::new(), why: String::new() },
         Step::SetTraffic(set),
     ]
 }
@@ -93,6 +118,8 @@ fn needed(function: Function) -> BTreeSet<String> {
     let observed = match function {
         Function::AlarmRollback => OBSERVED_BY_ALARM_ROLLBACK,
         Function::AliasWeightShifter => OBSERVED_BY_ALIAS_WEIGHT_SHIFTER,
+        Function::ReleasePreflight => OBSERVED_BY_RELEASE_PREFLIGHT,
+        Function::StageValidator => OBSERVED_BY_STAGE_VALIDATOR,
     };
     let on_failure = (function == Function::AlarmRollback).then_some(BY_LAMBDA_ON_FAILURE);
     let steps = every_step();
@@ -138,13 +165,10 @@ fn with_template(check: impl Fn(&Yaml<'_>)) {
 #[test]
 fn each_role_allows_exactly_what_its_function_can_call() {
     with_template(|resources| {
-        for (role, function) in [
-            ("AlarmRollbackRole", Function::AlarmRollback),
-            ("AliasWeightShifterRole", Function::AliasWeightShifter),
-        ] {
-            let allowed: BTreeSet<String> =
-                statements(get(resources, role).unwrap()).into_iter().flat_map(actions).collect();
-            assert_eq!(allowed, needed(function), "{role}");
+        for (name, function) in FUNCTIONS {
+            let role = get(resources, &format!("{name}Role")).unwrap();
+            let allowed: BTreeSet<String> = statements(role).into_iter().flat_map(actions).collect();
+            assert_eq!(allowed, needed(function), "{name}Role");
         }
     });
 }
@@ -152,11 +176,15 @@ fn each_role_allows_exactly_what_its_function_can_call() {
 #[test]
 fn no_role_allows_everything_of_a_service_or_on_every_resource() {
     with_template(|resources| {
-        for role in ["AlarmRollbackRole", "AliasWeightShifterRole"] {
+        let functions = FUNCTIONS.map(|(name, _)| format!("{name}Role"));
+        for role in functions.iter().map(String::as_str).chain(["ProgressiveReleaseRole"]) {
             for statement in statements(get(resources, role).unwrap()) {
                 assert_eq!(get(statement, "Effect").and_then(|effect| effect.as_str()), Some("Allow"));
                 for action in actions(statement) {
                     assert!(!action.contains('*'), "{role} allows {action}");
+                }
+                if actions(statement).iter().all(|action| ONLY_ON_EVERYTHING.contains(&action.as_str())) {
+                    continue;
                 }
                 for resource in list(get(statement, "Resource").unwrap()) {
                     assert_ne!(
@@ -185,8 +213,7 @@ fn every_function_has_the_role_of_its_name() {
                 (name.as_str().unwrap().to_owned(), role.unwrap().to_owned())
             })
             .collect();
-        let expected =
-            ["AlarmRollback", "AliasWeightShifter"].map(|name| (name.to_owned(), format!("{name}Role.Arn")));
+        let expected = FUNCTIONS.map(|(name, _)| (name.to_owned(), format!("{name}Role.Arn")));
         assert_eq!(roles, BTreeMap::from(expected));
     });
 }

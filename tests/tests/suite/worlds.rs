@@ -2,10 +2,14 @@
 //! that steps are taken in. The fake only *applies* effects, with the preconditions that AWS checks: it knows none of the
 //! rules that are under test.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use ripcord::decide::Moment;
 use ripcord::names::{FunctionVersion, Generation, Weight};
-use ripcord::registration::{Barrier, Guard, Registration, RollbackPolicy, Target, TargetKind};
+use ripcord::registration::{
+    Barrier, Guard, Limits, Preflight, Registration, ReleasePolicy, RollbackPolicy, Target, TargetKind,
+};
 use ripcord::release::{Change, Intent, PastRollback, Phase, Release, Report};
 use ripcord::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
 use ripcord::traffic::{Traffic, WeightList};
@@ -68,6 +72,13 @@ pub(crate) fn registration(targets: &[&str]) -> Registration {
         targets: targets.iter().map(|name| target(name)).collect(),
         guards: vec![Guard { alarm: "errors".to_owned() }],
         stages: Vec::new(),
+        limits: Limits::default(),
+        metrics: Vec::new(),
+        dead_letter_queues: Vec::new(),
+        preflight: Preflight::default(),
+        freezes: Vec::new(),
+        release: ReleasePolicy::default(),
+        environments: BTreeMap::new(),
         rollback: RollbackPolicy::default(),
         barriers: Vec::new(),
     }
@@ -86,6 +97,8 @@ pub(crate) fn canary() -> Release {
         ended_at: None,
         ended_because: None,
         report: Report::NotDue,
+        traffic_at: Some(at("10:00:00")),
+        run: None,
     }
 }
 

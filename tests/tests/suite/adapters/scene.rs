@@ -25,7 +25,7 @@ use aws_sdk_sns::Client as Sns;
 use aws_sdk_sns::operation::publish::{PublishInput, PublishOutput};
 use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use jiff::Timestamp;
-use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
+use ripcord::aws::{Aws, Clients, Connection, Credentials, Endpoints, SuiteNames};
 use ripcord::situation::ServiceRecord;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -83,10 +83,14 @@ impl Scene {
             };
         }
         let aws = Aws::from_clients(
-            client!(aws_sdk_dynamodb),
-            client!(aws_sdk_lambda),
-            client!(aws_sdk_sns),
-            client!(aws_sdk_cloudwatchlogs),
+            Clients {
+                dynamodb: client!(aws_sdk_dynamodb),
+                cloudwatch: client!(aws_sdk_cloudwatch),
+                executions: client!(aws_sdk_sfn),
+                lambda: client!(aws_sdk_lambda),
+                sns: client!(aws_sdk_sns),
+                logs: client!(aws_sdk_cloudwatchlogs),
+            },
             SuiteNames {
                 table: "ripcord-ledger".to_owned(),
                 topic_arn: "arn:aws:sns:eu-west-1:123456789012:ripcord-notices".to_owned(),

@@ -11,7 +11,9 @@ fn moves(decision: &Decision) -> Vec<&SetTraffic> {
         | Step::Write(_)
         | Step::Hear { .. }
         | Step::Tell(_)
-        | Step::KeepLogs(_) => None,
+        | Step::KeepLogs(_)
+        | Step::Note(_)
+        | Step::StopExecution { .. } => None,
     });
     moves.collect()
 }

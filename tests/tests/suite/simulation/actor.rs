@@ -328,7 +328,9 @@ fn make(world: &mut World, step: &Step, fault: Fault) -> Made {
                 | Step::Confirm { .. }
                 | Step::Pin { .. }
                 | Step::Tell(_)
-                | Step::KeepLogs(_) => world.apply(step),
+                | Step::KeepLogs(_)
+                | Step::Note(_)
+                | Step::StopExecution { .. } => world.apply(step),
             };
             Made { answer, had_effect }
         }

@@ -84,7 +84,9 @@ impl Checks {
                 | Step::Pin { .. }
                 | Step::Hear { .. }
                 | Step::Tell(_)
-                | Step::KeepLogs(_),
+                | Step::KeepLogs(_)
+                | Step::Note(_)
+                | Step::StopExecution { .. },
             ) => {}
         }
     }
@@ -182,7 +184,7 @@ impl Checks {
         if let Some(signal) = signals.iter().find(about) {
             match release.phase {
                 Phase::Held => self.check_held(world, release),
-                Phase::RolledBack => {}
+                Phase::RolledBack | Phase::Withdrawn => {}
                 Phase::Shifting | Phase::Complete | Phase::RollbackFailed => {
                     panic!("{signal:?} was answered, and the release is {release:?}")
                 }
@@ -192,7 +194,7 @@ impl Checks {
             Phase::RolledBack => self.check_rolled_back(world, release),
             Phase::Held => self.check_held(world, release),
             Phase::RollbackFailed => panic!("nothing fails, and yet {release:?}"),
-            Phase::Shifting | Phase::Complete => {}
+            Phase::Shifting | Phase::Complete | Phase::Withdrawn => {}
         }
     }
 
@@ -245,7 +247,7 @@ impl Checks {
     /// being written down may be answered first without it and then with it.
     pub(super) fn settles(&self, world: &World, signal: &Signal) -> bool {
         match signal {
-            Signal::Operator(_) => false,
+            Signal::Operator(_) | Signal::Pipeline(_) => false,
             Signal::Alarm(alarm) => world.record.release.as_ref().is_none_or(|release| {
                 let written = self.written.get(&release.generation).copied().unwrap_or(release.opened_at);
                 alarm.changed_at < release.opened_at || alarm.changed_at > written
@@ -260,8 +262,14 @@ fn is_inside_window(situation: &Situation, release: &Release, changed_at: Timest
         (Phase::Complete, Some(completed_at)) => {
             changed_at.duration_since(completed_at).as_secs() <= window_s
         }
-        (Phase::Complete | Phase::Shifting | Phase::RolledBack | Phase::RollbackFailed | Phase::Held, _) => {
-            true
-        }
+        (
+            Phase::Complete
+            | Phase::Shifting
+            | Phase::RolledBack
+            | Phase::RollbackFailed
+            | Phase::Held
+            | Phase::Withdrawn,
+            _,
+        ) => true,
     }
 }

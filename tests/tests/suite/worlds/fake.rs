@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) notices: Vec<Notice>,
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) moved: Vec<Moved>,
+    /// Executions that were told to end.
+    pub(crate) stopped: Vec<String>,
     updates: u64,
 }
 
@@ -63,6 +65,7 @@ impl World {
             state: Some("Active".to_owned()),
             role: Some("role".to_owned()),
             dead_letter: None,
+            timeout_seconds: 10,
         };
         let mut world = Self {
             record: ServiceRecord {
@@ -79,6 +82,7 @@ impl World {
             notices: Vec::new(),
             evidence: Vec::new(),
             moved: Vec::new(),
+            stopped: Vec::new(),
             updates: 0,
         };
         for name in targets {
@@ -204,8 +208,12 @@ impl World {
                 self.notices.push((**notice).clone());
                 Ok(())
             }
-            // What a version had logged changes nothing that is decided on.
-            Step::KeepLogs(_) => Ok(()),
+            Step::StopExecution { execution, .. } => {
+                self.stopped.push(execution.clone());
+                Ok(())
+            }
+            // What a version had logged and what was found change nothing that is decided on.
+            Step::KeepLogs(_) | Step::Note(_) => Ok(()),
         }
     }
 
