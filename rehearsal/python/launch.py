@@ -1,7 +1,8 @@
 """Starts ministack for one rehearsal, behind the front, and teaches its CloudFormation what it lacks.
 
 What this file is for: to tie ministack's life to the process that started it, to send a stack's CloudWatch alarms to
-the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read.
+the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read. What Step
+Functions lack is in step_functions.py.
 What it must not do: re-implement a service. Whatever needs more than a few lines here belongs to the front, in Rust.
 
 Every change is checked against the shape that the pinned ministack has. A different shape ends the start with a clear
@@ -18,11 +19,15 @@ import threading
 import urllib.error
 import urllib.request
 
+import step_functions
+
 FRONT = os.environ["AWS_ENDPOINT_URL"]
 INSTANCE_DIR = os.environ["RIPCORD_REHEARSAL_DIR"]
 PORT = os.environ["RIPCORD_REHEARSAL_PORT"]
 PUBLICATION = os.environ["RIPCORD_REHEARSAL_PUBLICATION"]
 FRONT_TIMEOUT_S = 10
+# Faults leave the rehearsal's own calls alone.
+EVENTS_CALLER = "rehearsal-itself"
 
 
 def end_with_parent():
@@ -134,6 +139,28 @@ def let_cloudwatch_put_events(eventbridge):
     eventbridge._put_events = put_events
 
 
+def deliver_events_through_the_front(eventbridge):
+    """Hands events to functions as EventBridge does: asynchronously, so that a failed one is tried again and kept.
+
+    Ministack runs the function once, and forgets. In a thread, because this may be the one that serves the front's call.
+    """
+    original = getattr(eventbridge, "_dispatch_to_lambda", None)
+    if not callable(original) or original.__code__.co_varnames[:2] != ("arn", "payload"):
+        fail("ministack's _dispatch_to_lambda has another shape than the pinned version's")
+
+    def dispatch(arn, payload):
+        def invoke():
+            try:
+                with step_functions.invocation(FRONT, arn, payload.encode(), EVENTS_CALLER, asynchronous=True):
+                    pass
+            except OSError as refused:
+                print(f"rehearsal: EventBridge could not invoke {arn}: {refused}", file=sys.stderr, flush=True)
+
+        threading.Thread(target=invoke, daemon=True).start()
+
+    eventbridge._dispatch_to_lambda = dispatch
+
+
 def find_log_lines(logs):
     """Makes FilterLogEvents find what CloudWatch would: `?a ?b` means any of the terms, and a prefix of the streams'
     names chooses among them. Ministack wants all terms, and overlooks the prefix."""
@@ -160,6 +187,26 @@ def find_log_lines(logs):
     logs._filter_log_events = filter_events
 
 
+def name_crashes(lambda_runtime):
+    """A process that ends before it asks for an event is `Runtime.ExitError`, as Lambda calls it."""
+    worker = getattr(lambda_runtime, "ProvidedWorker", None)
+    original = getattr(worker, "_await_init", None)
+    named = getattr(lambda_runtime, "ProvidedRuntimeError", None)
+    slow = getattr(lambda_runtime, "ProvidedInitTimeout", None)
+    if not callable(original) or not named or not slow:
+        fail("ministack's ProvidedWorker has another shape than the pinned version's")
+
+    def await_init(self, init_timeout=None):
+        try:
+            original(self, init_timeout)
+        except (named, slow):
+            raise
+        except RuntimeError as crash:
+            raise named(str(crash), "Runtime.ExitError") from crash
+
+    worker._await_init = await_init
+
+
 def listen_behind_the_front(app):
     """Listens on a port of its own, while GATEWAY_PORT, from which ministack makes URLs, is the front's."""
     if not callable(getattr(app, "_resolve_port", None)):
@@ -171,13 +218,16 @@ def main():
     end_with_parent()
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch_logs, eventbridge, lambda_svc
+    from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     send_alarms_to_the_front(provisioners)
     name_the_callers(lambda_svc, lambda_runtime)
     let_cloudwatch_put_events(eventbridge)
+    deliver_events_through_the_front(eventbridge)
     find_log_lines(cloudwatch_logs)
+    name_crashes(lambda_runtime)
+    step_functions.teach(stepfunctions, eventbridge, FRONT, fail)
     listen_behind_the_front(app)
     app.main()
 

@@ -39,6 +39,11 @@ use traffic::{Traffic, TrafficOptions};
 
 const WAIT_POLL_EVERY: Duration = Duration::from_millis(20);
 
+/// Tells a function process how many real milliseconds a minute of a plan lasts. Ministack hands it to every function.
+pub const MINUTE_VARIABLE: &str = "RIPCORD_MINUTE_MS";
+/// A plan's minute lasts a second.
+const SCALE: f64 = 1.0 / 60.0;
+
 /// How a local AWS is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -50,7 +55,8 @@ pub struct Options {
     pub region: String,
     /// How long an alarm's second lasts in real seconds: at 1/60, a period of 60 s lasts one.
     pub period_scale: f64,
-    /// How long a Step Functions wait second lasts in real seconds.
+    /// How long a second of a Step Functions wait, callback or execution lasts in real seconds. Other than `period_scale`,
+    /// it would make a stage bake for another time than it is judged over.
     pub wait_scale: f64,
     /// The wait before an asynchronous invocation's first retry; it doubles once. Real Lambda waits a minute.
     pub async_retry_base: Duration,
@@ -64,11 +70,17 @@ impl Default for Options {
             target: default_target(),
             account_id: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
-            period_scale: 1.0 / 60.0,
-            wait_scale: 0.01,
+            period_scale: SCALE,
+            wait_scale: SCALE,
             async_retry_base: Duration::from_millis(200),
             publish: false,
         }
+    }
+}
+
+impl Options {
+    fn minute(&self) -> Duration {
+        Duration::from_secs_f64(60.0 * self.period_scale)
     }
 }
 
@@ -196,6 +208,13 @@ impl LocalAws {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.options.region
+    }
+
+    /// How long a minute of a plan, and a CloudWatch period of a minute, lasts here. A function process that ministack does
+    /// not start is told with [`MINUTE_VARIABLE`].
+    #[must_use]
+    pub fn minute(&self) -> Duration {
+        self.options.minute()
     }
 
     /// Every AWS call so far, but for the traffic driver's.
@@ -330,9 +349,10 @@ impl Parts {
             cache: options.target.join("rehearsal"),
             front: address,
             publication: published_path(&options.target),
-            account_id: options.account_id,
+            account_id: options.account_id.clone(),
             region: options.region.clone(),
             wait_scale: options.wait_scale,
+            minute: options.minute(),
             async_retry_base: options.async_retry_base,
         })
         .await?;

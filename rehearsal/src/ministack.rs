@@ -2,7 +2,10 @@
 //! that it started. It must not outlive us, whatever ends us: besides the kill on drop, the launcher holds the read end
 //! of a pipe that the kernel closes when this process is gone.
 
-use crate::python_env::{PythonError, python_with_ministack};
+use crate::{
+    MINUTE_VARIABLE,
+    python_env::{PythonError, python_with_ministack},
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
@@ -18,7 +21,11 @@ use tokio::{
     net::TcpStream,
 };
 
-const LAUNCHER: &str = include_str!("../python/launch.py");
+/// The launcher comes first; it imports the others from its own folder.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("launch.py", include_str!("../python/launch.py")),
+    ("step_functions.py", include_str!("../python/step_functions.py")),
+];
 const READY_DURATION_MAX: Duration = Duration::from_secs(60);
 const READY_POLL_EVERY: Duration = Duration::from_millis(50);
 /// Between choosing a free port and ministack binding it, somebody else may take it.
@@ -69,8 +76,10 @@ pub(crate) struct MinistackOptions {
     pub(crate) publication: PathBuf,
     pub(crate) account_id: String,
     pub(crate) region: String,
-    /// A Step Functions `Wait` second lasts this many real seconds.
+    /// A Step Functions second lasts this many real seconds.
     pub(crate) wait_scale: f64,
+    /// How long a plan's minute lasts: what every function process is told.
+    pub(crate) minute: Duration,
     /// The first wait before an asynchronous invocation is tried again; real Lambda waits a minute.
     pub(crate) async_retry_base: Duration,
 }
@@ -187,13 +196,14 @@ impl ProcessGroup {
         home: &Path,
         options: &MinistackOptions,
     ) -> io::Result<Self> {
-        let launcher = home.join("launch.py");
-        std::fs::write(&launcher, LAUNCHER)?;
+        for (name, text) in PROGRAMS {
+            std::fs::write(home.join(name), text)?;
+        }
         let temporary = home.join("tmp");
         std::fs::create_dir(&temporary)?;
         let log = std::fs::File::create(home.join("ministack.log"))?;
         let mut command = Command::new(python);
-        command.arg("-u").arg(&launcher);
+        command.arg("-u").arg(home.join(PROGRAMS[0].0));
         // The caller's AWS profile, proxies and tokens are none of the functions' business.
         command.env_clear();
         for kept in ["PATH", "HOME", "LANG"] {
@@ -215,6 +225,7 @@ impl ProcessGroup {
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("MINISTACK_REGION", &options.region)
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env(MINUTE_VARIABLE, options.minute.as_millis().to_string())
             .env("RIPCORD_REHEARSAL_DIR", home)
             .env("RIPCORD_REHEARSAL_PORT", address.port().to_string())
             .env("RIPCORD_REHEARSAL_PUBLICATION", &options.publication)

@@ -10,6 +10,8 @@ use std::{borrow::Cow, fmt};
 pub(crate) const TRAFFIC_KEY: &str = "rehearsal-traffic";
 /// Signs what the rehearsal itself does: deployments and alarm actions.
 pub(crate) const REHEARSAL_KEY: &str = "rehearsal-itself";
+/// Signs what Step Functions calls for a task.
+const STATES_KEY: &str = "rehearsal-states";
 /// The launcher signs each function's calls with this prefix and the function's name.
 const FUNCTION_PREFIX: &str = "FN.";
 /// Larger bodies are code packages, and none of them names a resource.
@@ -24,6 +26,8 @@ pub enum Caller {
     Traffic,
     /// The rehearsal itself: deployments, alarm actions.
     Rehearsal,
+    /// Step Functions, for a task of an execution.
+    States,
     /// Anybody else, by access key id.
     Other(String),
     /// An unsigned request.
@@ -36,6 +40,7 @@ impl Caller {
             None => Self::Unsigned,
             Some(TRAFFIC_KEY) => Self::Traffic,
             Some(REHEARSAL_KEY) => Self::Rehearsal,
+            Some(STATES_KEY) => Self::States,
             Some(key) => match key.strip_prefix(FUNCTION_PREFIX) {
                 Some(function) => Self::Function(function.to_owned()),
                 None => Self::Other(key.to_owned()),
@@ -47,7 +52,7 @@ impl Caller {
     #[must_use]
     pub fn is_under_test(&self) -> bool {
         match self {
-            Self::Function(_) | Self::Other(_) | Self::Unsigned => true,
+            Self::Function(_) | Self::States | Self::Other(_) | Self::Unsigned => true,
             Self::Traffic | Self::Rehearsal => false,
         }
     }
@@ -59,6 +64,7 @@ impl fmt::Display for Caller {
             Self::Function(name) => write!(f, "function {name}"),
             Self::Traffic => f.write_str("traffic"),
             Self::Rehearsal => f.write_str("rehearsal"),
+            Self::States => f.write_str("states"),
             Self::Other(key) => write!(f, "key {key}"),
             Self::Unsigned => f.write_str("unsigned"),
         }

@@ -123,7 +123,8 @@ impl Scene {
         bodies
     }
 
-    async fn receive_once(&self, queue: &str) -> Vec<Value> {
+    /// What waits in a queue now.
+    pub(crate) async fn receive_once(&self, queue: &str) -> Vec<Value> {
         let ask =
             json!({"QueueUrl": self.outputs[queue], "MaxNumberOfMessages": 10, "VisibilityTimeout": 600});
         let client = self.aws.client();

@@ -1,0 +1,422 @@
+//! Step Functions as a progressive release uses them: waits and timeouts in scaled time, callbacks, ends that stay, errors
+//! that arrive by name, and tasks that a test can see and break.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "these tests need only some of its calls")]
+mod scene;
+
+use ripcord_rehearsal::front::{
+    call::Caller,
+    faults::{Fault, FaultRule},
+};
+use scene::Scene;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+/// Longer than anything that a stopped execution could still be about to do in these tests.
+const AFTERMATH: Duration = Duration::from_millis(2_500);
+
+const ASK: &str = "arn:aws:states:::lambda:invoke";
+const ASK_WITH_TOKEN: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+
+/// The stack, and the calls that these tests make to Step Functions.
+struct Machines {
+    scene: Scene,
+}
+
+impl Machines {
+    async fn deployed() -> Self {
+        Self { scene: Scene::deployed().await }
+    }
+
+    async fn call(&self, operation: &str, document: &Value) -> Result<Value, Value> {
+        let target = format!("AWSStepFunctions.{operation}");
+        let answer = self.scene.aws.client_as("tester").json("states", &target, document).await.unwrap();
+        let document = serde_json::from_slice(&answer.body).unwrap();
+        if answer.status.is_success() { Ok(document) } else { Err(document) }
+    }
+
+    /// A machine of these states; the first is named `First`.
+    async fn create(&self, mut definition: Value) -> String {
+        definition["StartAt"] = json!("First");
+        let document = json!({
+            "name": "made-by-a-test", "definition": definition.to_string(),
+            "roleArn": format!("arn:aws:iam::{}:role/any", self.scene.aws.account_id()),
+        });
+        let created = self.call("CreateStateMachine", &document).await.unwrap();
+        created["stateMachineArn"].as_str().unwrap().to_owned()
+    }
+
+    async fn start(&self, machine: &str, input: &Value) -> String {
+        let document = json!({"stateMachineArn": machine, "input": input.to_string()});
+        let started = self.call("StartExecution", &document).await.unwrap();
+        started["executionArn"].as_str().unwrap().to_owned()
+    }
+
+    async fn run(&self, definition: Value, input: &Value) -> Value {
+        let execution = self.start(&self.create(definition).await, input).await;
+        self.until_ended(&execution).await
+    }
+
+    async fn described(&self, execution: &str) -> Value {
+        self.call("DescribeExecution", &json!({ "executionArn": execution })).await.unwrap()
+    }
+
+    async fn until_ended(&self, execution: &str) -> Value {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let described = self.described(execution).await;
+            if described["status"] != "RUNNING" {
+                return described;
+            }
+            assert!(Instant::now() < deadline, "{:?}", self.events(execution).await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The types of the execution's events, oldest first.
+    async fn events(&self, execution: &str) -> Vec<String> {
+        let document = json!({"executionArn": execution, "maxResults": 1000});
+        let history = self.call("GetExecutionHistory", &document).await.unwrap();
+        let events = history["events"].as_array().unwrap().iter();
+        events.map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn until_event(&self, execution: &str, kind: &str) {
+        let deadline = Instant::now() + SOON;
+        while !self.events(execution).await.iter().any(|event| event == kind) {
+            assert!(Instant::now() < deadline, "no {kind}: {:?}", self.events(execution).await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The token in the first event with one that a function printed.
+    async fn token(&self) -> String {
+        let seen = ripcord_rehearsal::wait_until("a token", SOON, || self.scene.received("token")).await;
+        seen.unwrap()["token"].as_str().unwrap().to_owned()
+    }
+
+    fn tasks(&self) -> Vec<(Option<String>, Option<u16>)> {
+        let tasks = self.scene.aws.journal().matching(|entry| entry.caller == Caller::States);
+        tasks.into_iter().map(|entry| (entry.resource, entry.status)).collect()
+    }
+}
+
+fn task(extra: Value) -> Value {
+    let mut task = json!({
+        "Type": "Task", "Resource": ASK, "End": true,
+        "Parameters": {"FunctionName": "echo:live", "Payload.$": "$"},
+    });
+    task.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    task
+}
+
+fn approval(extra: Value) -> Value {
+    let parameters = json!({"FunctionName": "echo:live", "Payload": {
+        "token.$": "$$.Task.Token", "fail.$": "$.fail",
+    }});
+    let mut approval = task(json!({"Resource": ASK_WITH_TOKEN, "Parameters": parameters}));
+    approval.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    approval
+}
+
+fn output(described: &Value) -> Value {
+    assert_eq!(described["status"], "SUCCEEDED", "{described}");
+    serde_json::from_str(described["output"].as_str().unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_scaled(started: Instant, scaled_s: f64) {
+    let (elapsed, least) = (started.elapsed().as_secs_f64(), scaled_s / 60.0);
+    // An execution takes a sixth of a second to begin; the rest is for a busy machine.
+    assert!((least..least + 2.5).contains(&elapsed), "{elapsed:.2} s for {scaled_s} scaled seconds");
+}
+
+#[tokio::test]
+async fn a_deployed_machine_runs_in_scaled_time_and_its_unhappy_end_reaches_a_function() {
+    let machines = Machines::deployed().await;
+    let machine = machines.scene.outputs["ReleaseArn"].clone();
+    let started = Instant::now();
+    let execution = machines.start(&machine, &json!({"answer": "pass", "bake_s": 60})).await;
+    let ended = machines.until_ended(&execution).await;
+    assert_scaled(started, 60.0);
+    let output = output(&ended);
+    let result = &output["stage"]["result"];
+    assert_eq!(output["bake_s"], 60, "a result path keeps the rest of the input: {output}");
+    assert_eq!(result["asked"]["execution"], execution);
+    assert!(result["asked"]["entered"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{result}");
+    assert_eq!(result["minute_ms"], "1000", "a function is told how long a minute lasts");
+    assert_eq!(machines.tasks(), [(Some("echo:live".to_owned()), Some(200))]);
+
+    let execution = machines.start(&machine, &json!({"answer": "fail", "bake_s": 0})).await;
+    let ended = machines.until_ended(&execution).await;
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("StageFailed")));
+    assert_eq!(ended["cause"], format!("fail in {execution}"));
+    let event = ripcord_rehearsal::wait_until("the event", SOON, || machines.scene.received("detail-type"));
+    let event = event.await.unwrap();
+    assert_eq!(event["source"], "aws.states");
+    assert_eq!(event["detail"]["status"], "FAILED");
+    assert_eq!(event["detail"]["executionArn"], execution);
+    assert_eq!(event["detail"]["error"], "StageFailed");
+}
+
+#[tokio::test]
+async fn a_callback_times_out_in_scaled_seconds() {
+    let machines = Machines::deployed().await;
+    let definition = json!({"States": {
+        "First": approval(json!({"TimeoutSecondsPath": "$.limit_s", "Catch": [
+            {"ErrorEquals": ["States.Timeout"], "ResultPath": "$.gate", "Next": "Late"}]})),
+        "Late": {"Type": "Pass", "End": true},
+    }});
+    let started = Instant::now();
+    let ended = machines.run(definition, &json!({"limit_s": 90, "fail": false})).await;
+    assert_scaled(started, 90.0);
+    let output = output(&ended);
+    assert_eq!((&output["gate"]["Error"], &output["limit_s"]), (&json!("States.Timeout"), &json!(90)));
+    // Whoever answers too late is told so.
+    let answer = json!({"taskToken": machines.token().await, "output": "{}"});
+    let refused = machines.call("SendTaskSuccess", &answer).await.unwrap_err();
+    assert!(refused["__type"].as_str().unwrap().ends_with("TaskTimedOut"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_callback_is_answered_once() {
+    let machines = Machines::deployed().await;
+    let machine =
+        machines.create(json!({"States": {"First": approval(json!({"TimeoutSeconds": 600}))}})).await;
+    let execution = machines.start(&machine, &json!({"fail": false})).await;
+    let token = machines.token().await;
+    let no_json = json!({"taskToken": token, "output": "yes"});
+    let refused = machines.call("SendTaskSuccess", &no_json).await.unwrap_err();
+    assert!(refused["__type"].as_str().unwrap().ends_with("InvalidOutput"), "{refused}");
+    let yes = json!({"taskToken": token, "output": r#"{"approved_by": "a person"}"#});
+    machines.call("SendTaskSuccess", &yes).await.unwrap();
+    let no = json!({"taskToken": token, "error": "Rejected", "cause": "changed my mind"});
+    let refused = machines.call("SendTaskFailure", &no).await.unwrap_err();
+    assert!(refused["__type"].as_str().unwrap().ends_with("TaskTimedOut"), "{refused}");
+    assert_eq!(output(&machines.until_ended(&execution).await), json!({"approved_by": "a person"}));
+}
+
+#[tokio::test]
+async fn a_callback_fails_with_its_functions_error_and_is_tried_again() {
+    let machines = Machines::deployed().await;
+    let definition = json!({"States": {
+        "First": approval(json!({
+            "TimeoutSeconds": 600,
+            "Retry": [{"ErrorEquals": ["Broken"], "IntervalSeconds": 60, "MaxAttempts": 1, "BackoffRate": 10,
+                "MaxDelaySeconds": 60, "JitterStrategy": "FULL"}],
+            "Catch": [{"ErrorEquals": ["Broken"], "ResultPath": "$.problem", "Next": "Told"}],
+        })),
+        "Told": {"Type": "Pass", "End": true},
+    }});
+    let started = Instant::now();
+    let output = output(&machines.run(definition, &json!({"fail": true})).await);
+    assert_scaled(started, 60.0);
+    assert_eq!((&output["problem"]["Error"], &output["fail"]), (&json!("Broken"), &json!(true)));
+    let cause: Value = serde_json::from_str(output["problem"]["Cause"].as_str().unwrap()).unwrap();
+    assert_eq!(cause["errorMessage"], "as it was told");
+    assert_eq!(machines.tasks().len(), 2, "{:?}", machines.tasks());
+}
+
+#[tokio::test]
+async fn a_longest_delay_bounds_the_wait_before_a_retry() {
+    let machines = Machines::deployed().await;
+    let retry = |delay_s_max: u32| {
+        json!({"States": {"First": task(json!({"Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 10,
+            "BackoffRate": 6, "MaxAttempts": 2, "MaxDelaySeconds": delay_s_max}]}))}})
+    };
+    // Ten seconds before the first retry, and then not sixty but ten.
+    let started = Instant::now();
+    let ended = machines.run(retry(10), &json!({"fail": true})).await;
+    assert_eq!(ended["error"], "Broken");
+    let elapsed = started.elapsed().as_secs_f64();
+    assert!((20.0 / 60.0..70.0 / 60.0).contains(&elapsed), "{elapsed:.2} s");
+}
+
+#[tokio::test]
+async fn a_stopped_execution_stays_stopped_wherever_it_was() {
+    let machines = Machines::deployed().await;
+    let after = json!({"Type": "Task", "Resource": ASK, "End": true,
+        "Parameters": {"FunctionName": "echo:live", "Payload": {"after": true}}});
+    let places = [
+        ("waits", json!({"Type": "Wait", "Seconds": 60, "Next": "After"}), "WaitStateEntered"),
+        (
+            "asks",
+            task(json!({"Next": "After", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "After"}]})),
+            "TaskScheduled",
+        ),
+        (
+            "is-called-back",
+            approval(json!({"Next": "After", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "After"}]})),
+            "TaskScheduled",
+        ),
+        (
+            "tries-again",
+            task(json!({"Next": "After", "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 60}]})),
+            "TaskFailed",
+        ),
+    ];
+    let mut stopped = Vec::new();
+    for (name, mut first, event) in places {
+        first.as_object_mut().unwrap().remove("End");
+        let definition = json!({"StartAt": "First", "States": {"First": first, "After": after}});
+        let document = json!({"name": name, "definition": definition.to_string(),
+            "roleArn": format!("arn:aws:iam::{}:role/any", machines.scene.aws.account_id())});
+        let machine = machines.call("CreateStateMachine", &document).await.unwrap();
+        let input = json!({"sleep_ms": 1_000, "fail": name == "tries-again"});
+        let execution = machines.start(machine["stateMachineArn"].as_str().unwrap(), &input).await;
+        machines.until_event(&execution, event).await;
+        let stop = json!({"executionArn": execution, "error": "Superseded", "cause": "a test said so"});
+        let once = machines.call("StopExecution", &stop).await.unwrap();
+        assert_eq!(
+            machines.call("StopExecution", &stop).await.unwrap(),
+            once,
+            "{name}: stopping twice is stopping once"
+        );
+        stopped.push((name, execution, machines.tasks().len()));
+    }
+    let tasks = machines.tasks().len();
+    tokio::time::sleep(AFTERMATH).await;
+    assert_eq!(machines.tasks().len(), tasks, "nothing was called after the last stop");
+    for (name, execution, _) in &stopped {
+        let described = machines.described(execution).await;
+        assert_eq!(
+            (&described["status"], &described["cause"]),
+            (&json!("ABORTED"), &json!("a test said so")),
+            "{name}"
+        );
+        let events = machines.events(execution).await;
+        assert_eq!(events.last().map(String::as_str), Some("ExecutionAborted"), "{name}: {events:?}");
+    }
+    // One event each, and none that says anything else.
+    let events = machines.scene.receive("EndedUrl", stopped.len()).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(machines.scene.receive_once("EndedUrl").await, Vec::<Value>::new());
+    for event in &events {
+        let detail = &event["detail"];
+        assert_eq!(
+            (&detail["status"], &detail["error"]),
+            (&json!("ABORTED"), &json!("Superseded")),
+            "{detail}"
+        );
+        assert_eq!(detail["cause"], "a test said so");
+    }
+    // A token of an execution that has ended is of no use.
+    let answer = json!({"taskToken": machines.token().await, "output": "{}"});
+    let refused = machines.call("SendTaskSuccess", &answer).await.unwrap_err();
+    assert!(refused["__type"].as_str().unwrap().ends_with("TaskTimedOut"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_execution_times_out_in_scaled_seconds() {
+    let machines = Machines::deployed().await;
+    let definition = json!({"TimeoutSeconds": 60, "States": {
+        "First": {"Type": "Wait", "Seconds": 120, "Next": "After"},
+        "After": task(json!({})),
+    }});
+    let started = Instant::now();
+    let execution = machines.start(&machines.create(definition).await, &json!({})).await;
+    let ended = machines.until_ended(&execution).await;
+    assert_scaled(started, 60.0);
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("TIMED_OUT"), &json!("States.Timeout")));
+    let event = machines.scene.receive("EndedUrl", 1).await.remove(0);
+    assert_eq!(
+        (&event["detail"]["status"], &event["detail"]["executionArn"]),
+        (&json!("TIMED_OUT"), &json!(execution))
+    );
+    tokio::time::sleep(AFTERMATH).await;
+    assert_eq!(machines.tasks(), [], "nothing was called after the end");
+    assert_eq!(machines.events(&execution).await.last().map(String::as_str), Some("ExecutionTimedOut"));
+    assert_eq!(machines.described(&execution).await["status"], "TIMED_OUT");
+}
+
+#[tokio::test]
+async fn an_execution_just_within_its_limit_succeeds() {
+    let machines = Machines::deployed().await;
+    let definition =
+        json!({"TimeoutSeconds": 240, "States": {"First": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    assert_eq!(output(&machines.run(definition, &json!({"kept": true})).await), json!({"kept": true}));
+}
+
+#[tokio::test]
+async fn a_path_that_selects_nothing_ends_the_execution_whatever_would_catch_it() {
+    let machines = Machines::deployed().await;
+    let caught = json!([{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]);
+    let rescue = json!({"Type": "Pass", "End": true});
+    let missing = [
+        task(
+            json!({"Parameters": {"FunctionName": "echo:live", "Payload": {"x.$": "$.absent.x"}}, "Catch": caught}),
+        ),
+        task(json!({"ResultSelector": {"x.$": "$.Payload.absent"}, "Catch": caught})),
+        task(json!({"Parameters": {"FunctionName": "echo:live", "x.$": "$$.Absent"}, "Catch": caught})),
+        approval(json!({"TimeoutSecondsPath": "$.absent", "Catch": caught})),
+        approval(json!({"TimeoutSecondsPath": "$.text", "Catch": caught})),
+        json!({"Type": "Wait", "SecondsPath": "$.absent", "End": true}),
+        json!({"Type": "Wait", "SecondsPath": "$.text", "End": true}),
+        json!({"Type": "Choice", "Choices": [{"Variable": "$.absent", "StringEquals": "x", "Next": "Caught"}], "Default": "Caught"}),
+    ];
+    for (index, first) in missing.into_iter().enumerate() {
+        let definition = json!({"StartAt": "First", "States": {"First": first, "Caught": rescue}});
+        let document = json!({"name": format!("machine-{index}"), "definition": definition.to_string(),
+            "roleArn": format!("arn:aws:iam::{}:role/any", machines.scene.aws.account_id())});
+        let machine = machines.call("CreateStateMachine", &document).await.unwrap();
+        let input = json!({"text": "ten", "fail": false});
+        let execution = machines.start(machine["stateMachineArn"].as_str().unwrap(), &input).await;
+        let ended = machines.until_ended(&execution).await;
+        assert_eq!(
+            (&ended["status"], &ended["error"]),
+            (&json!("FAILED"), &json!("States.Runtime")),
+            "{first}"
+        );
+    }
+    // Asking whether something is there is the one thing that a choice may do with what is not.
+    let choice = json!({"Type": "Choice", "Default": "Caught", "Choices": [
+        {"And": [{"Variable": "$.absent", "IsPresent": true}, {"Variable": "$.absent", "StringEquals": "x"}], "Next": "First"}]});
+    let ended = machines.run(json!({"States": {"First": choice, "Caught": rescue}}), &json!({})).await;
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+}
+
+#[tokio::test]
+async fn the_same_start_is_the_same_execution() {
+    let machines = Machines::deployed().await;
+    let machine =
+        machines.create(json!({"States": {"First": {"Type": "Wait", "Seconds": 60, "End": true}}})).await;
+    let start = |input: &str| json!({"stateMachineArn": machine, "name": "release-7", "input": input});
+    let first = machines.call("StartExecution", &start("{}")).await.unwrap();
+    assert_eq!(machines.call("StartExecution", &start("{}")).await.unwrap(), first);
+    let other = machines.call("StartExecution", &start(r#"{"other": 1}"#)).await.unwrap_err();
+    assert!(other["__type"].as_str().unwrap().ends_with("ExecutionAlreadyExists"), "{other}");
+    machines.until_ended(first["executionArn"].as_str().unwrap()).await;
+    let later = machines.call("StartExecution", &start("{}")).await.unwrap_err();
+    assert!(later["__type"].as_str().unwrap().ends_with("ExecutionAlreadyExists"), "{later}");
+}
+
+#[tokio::test]
+async fn faults_hit_the_calls_of_tasks() {
+    let machines = Machines::deployed().await;
+    machines.scene.aws.faults().add(FaultRule::once("Invoke", Fault::Throttle));
+    let retry = json!([{"ErrorEquals": ["Lambda.TooManyRequestsException"], "IntervalSeconds": 1}]);
+    let definition =
+        json!({"States": {"First": task(json!({"Retry": retry, "OutputPath": "$.Payload.event"}))}});
+    assert_eq!(output(&machines.run(definition, &json!({"kept": 1})).await), json!({"kept": 1}));
+    let echo = || Some("echo:live".to_owned());
+    assert_eq!(machines.tasks(), [(echo(), Some(429)), (echo(), Some(200))]);
+}
+
+#[tokio::test]
+async fn branches_share_the_end_of_their_execution() {
+    let machines = Machines::deployed().await;
+    let branch = |seconds: u32| {
+        json!({"StartAt": "Wait", "States": {
+            "Wait": {"Type": "Wait", "Seconds": seconds, "Next": "Ask"}, "Ask": task(json!({}))}})
+    };
+    let definition =
+        json!({"States": {"First": {"Type": "Parallel", "Branches": [branch(60), branch(90)], "End": true}}});
+    let execution = machines.start(&machines.create(definition).await, &json!({})).await;
+    machines.until_event(&execution, "ParallelStateEntered").await;
+    machines.call("StopExecution", &json!({ "executionArn": execution })).await.unwrap();
+    tokio::time::sleep(AFTERMATH).await;
+    assert_eq!(machines.tasks(), []);
+    assert_eq!(machines.events(&execution).await.last().map(String::as_str), Some("ExecutionAborted"));
+}
