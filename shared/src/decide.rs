@@ -123,7 +123,7 @@ impl Case<'_> {
         let window_hours = self.situation.record.registration.rollback.window_hours;
         match (release.phase, release.ended_at) {
             (Phase::RolledBack, _) => self.after_rollback(alarm, release),
-            (Phase::Withdrawn, _) => self.without_change(alarm, None),
+            (Phase::Withdrawn, at) => self.after_withdrawal(alarm, release, at.unwrap_or(release.opened_at)),
             (Phase::Shifting, _) if self.fired_before(alarm, release) => {
                 let reason = Reason::FiredBefore { alarm: alarm.alarm.clone(), why, generation };
                 self.hear(alarm, reason, Severity::Warning)
@@ -342,11 +342,13 @@ impl Case<'_> {
             .collect();
         let count = u32::try_from(generations.len()).unwrap_or(u32::MAX);
         // A state machine that ends its own release starts no loop: the next release is refused instead.
-        (matches!(self.signal, Signal::Alarm(_)) && count >= policy.rollbacks_max).then_some(Reason::TooManyRollbacks {
-            count,
-            max: policy.rollbacks_max,
-            window_minutes: policy.rollbacks_window_minutes,
-        })
+        (matches!(self.signal, Signal::Alarm(_)) && count >= policy.rollbacks_max).then_some(
+            Reason::TooManyRollbacks {
+                count,
+                max: policy.rollbacks_max,
+                window_minutes: policy.rollbacks_window_minutes,
+            },
+        )
     }
 
     /// A person asks and nothing is being released. What an earlier invocation may have left untold is told besides.

@@ -170,10 +170,10 @@ impl Run {
     }
 
     /// Whether an alarm fired before the release began, so that it is no evidence against it.
-    pub fn fired_before(&self, alarm: &str, now: Timestamp) -> bool {
+    pub fn fired_before(&self, alarm: &str, at: Timestamp) -> bool {
         self.waiver
             .as_ref()
-            .is_some_and(|waiver| now < waiver.until && waiver.firing.iter().any(|firing| firing == alarm))
+            .is_some_and(|waiver| at < waiver.until && waiver.firing.iter().any(|firing| firing == alarm))
     }
 }
 

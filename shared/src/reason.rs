@@ -277,7 +277,10 @@ impl fmt::Display for Reason {
                 write!(f, "release {generation} was given up in stage {stage}{}", Because(why))
             }
             Self::DrivesNoRelease { execution } => {
-                write!(f, "the execution drives no release of this service that could be put back: {execution}")
+                write!(
+                    f,
+                    "the execution drives no release of this service that could be put back: {execution}"
+                )
             }
             Self::AlreadyComplete { generation, at } => {
                 write!(f, "release {generation} had completed at {at}")

@@ -133,14 +133,8 @@ pub struct IllegalTransition {
 
 impl Phase {
     /// Every phase.
-    pub const EVERY: [Self; 6] = [
-        Self::Shifting,
-        Self::Complete,
-        Self::RolledBack,
-        Self::RollbackFailed,
-        Self::Held,
-        Self::Withdrawn,
-    ];
+    pub const EVERY: [Self; 6] =
+        [Self::Shifting, Self::Complete, Self::RolledBack, Self::RollbackFailed, Self::Held, Self::Withdrawn];
 
     /// The transition table. What is not listed cannot happen.
     pub fn after(self, event: Event) -> Result<Self, IllegalTransition> {

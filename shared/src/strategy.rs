@@ -138,7 +138,8 @@ fn choose(choice: &StrategyChoice, registration: &Registration, violations: &mut
         return plain("custom", custom(list, duration.unwrap_or(STAGE_MINUTES), violations));
     }
     let named = choice.strategy.as_ref().or(registration.release.strategy.as_ref());
-    let mut chosen = match named.map(|name| (name, presets().into_iter().find(|preset| preset.name == name))) {
+    let mut chosen = match named.map(|name| (name, presets().into_iter().find(|preset| preset.name == name)))
+    {
         Some((_, Some(preset))) => Chosen {
             name: preset.name.to_owned(),
             stages: preset.stages(),
@@ -215,7 +216,8 @@ fn minutes(field: &str, text: &str, violations: &mut Vec<Violation>) -> u32 {
         Some(_) => (Some(text), 60),
         None => (None, 60),
     };
-    let seconds = number.and_then(|number| number.parse::<u32>().ok()).and_then(|n| n.checked_mul(unit_seconds));
+    let seconds =
+        number.and_then(|number| number.parse::<u32>().ok()).and_then(|n| n.checked_mul(unit_seconds));
     match seconds {
         Some(seconds) if seconds >= 60 && seconds % 60 == 0 => seconds / 60,
         Some(_) => {

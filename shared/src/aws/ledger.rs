@@ -159,10 +159,7 @@ impl Ledger {
                     .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
                     .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
             };
-            let page = query
-                .send()
-                .await
-                .map_err(|error| CallFailed::new("dynamodb:Query", pk, &error))?;
+            let page = query.send().await.map_err(|error| CallFailed::new("dynamodb:Query", pk, &error))?;
             start = page.last_evaluated_key;
             items.extend(page.items.unwrap_or_default());
             if start.is_none() {

@@ -1,6 +1,8 @@
 //! What belongs to releases that a state machine drives: its failure as a signal, and its end when somebody else pulls the
 //! cord.
 
+use jiff::Timestamp;
+
 use super::{Case, Course, Decision, Survey, stand_down};
 use crate::plan::{LedgerWrite, Step};
 use crate::reason::Reason;
@@ -10,9 +12,8 @@ use crate::signal::{AlarmChange, PipelineFailure, Signal};
 impl Case<'_> {
     /// A state machine gives up: a stage failed, or the execution itself ended. It speaks only for its own release.
     pub(super) fn on_pipeline(&self, failure: &PipelineFailure) -> Decision {
-        let driven = |release: &&Release| {
-            release.run.as_ref().is_some_and(|run| run.execution == failure.execution)
-        };
+        let driven =
+            |release: &&Release| release.run.as_ref().is_some_and(|run| run.execution == failure.execution);
         let Some(release) = self.situation.record.release.as_ref().filter(driven) else {
             return stand_down(Reason::DrivesNoRelease { execution: failure.execution.clone() });
         };
@@ -34,10 +35,20 @@ impl Case<'_> {
         }
     }
 
+    /// The alarm that ended a release before it had traffic comes again, or another fires: nothing is being released.
+    pub(super) fn after_withdrawal(&self, alarm: &AlarmChange, release: &Release, at: Timestamp) -> Decision {
+        if alarm.changed_at > at {
+            return self.without_change(alarm, None);
+        }
+        let generation = release.generation;
+        let done = || stand_down(Reason::AlreadyRolledBack { generation, at });
+        self.unfinished_report(release).unwrap_or_else(done)
+    }
+
     /// Whether an alarm fired before the release began and was waived: then only what is measured on the new version
     /// speaks against it.
     pub(super) fn fired_before(&self, alarm: &AlarmChange, release: &Release) -> bool {
-        release.run.as_ref().is_some_and(|run| run.fired_before(alarm.alarm.name(), self.moment.now))
+        release.run.as_ref().is_some_and(|run| run.fired_before(alarm.alarm.name(), alarm.changed_at))
     }
 
     /// Ends a release whose candidate never had traffic: nothing is moved, nothing is quarantined.
@@ -58,10 +69,9 @@ impl Case<'_> {
         let run = release.run.as_ref()?;
         match self.signal {
             Signal::Pipeline(_) => None,
-            Signal::Alarm(_) | Signal::Operator(_) => Some(vec![Step::StopExecution {
-                execution: run.execution.clone(),
-                why: reason.to_string(),
-            }]),
+            Signal::Alarm(_) | Signal::Operator(_) => {
+                Some(vec![Step::StopExecution { execution: run.execution.clone(), why: reason.to_string() }])
+            }
         }
     }
 }

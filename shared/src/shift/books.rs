@@ -96,11 +96,7 @@ impl Case<'_> {
         let (service, generation) = (&release.service, release.generation);
         let title = match release.phase {
             Phase::Complete => format!("{service}: release {generation} is complete"),
-            Phase::Shifting
-            | Phase::RolledBack
-            | Phase::RollbackFailed
-            | Phase::Held
-            | Phase::Withdrawn => {
+            Phase::Shifting | Phase::RolledBack | Phase::RollbackFailed | Phase::Held | Phase::Withdrawn => {
                 format!("{service}: release {generation} was opened")
             }
         };

@@ -47,11 +47,15 @@ pub(super) fn read_status_change(event: &Value, received_at: Timestamp) -> Readi
         Ok(PipelineFailure {
             service,
             execution: text(event, what, "/detail/executionArn")?.to_owned(),
-            why: [Some(format!("its execution ended as {status}")), field(event, "error"), field(event, "cause")]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(": "),
+            why: [
+                Some(format!("its execution ended as {status}")),
+                field(event, "error"),
+                field(event, "cause"),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": "),
             raised_at: match event.get("time").and_then(Value::as_str) {
                 Some(at) => timestamp(what, "/time", at)?,
                 None => received_at,

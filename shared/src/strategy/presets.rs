@@ -34,7 +34,12 @@ const PRESETS: &[Preset] = &[
     Preset {
         name: "canary-cautious",
         about: "a small share for a working day",
-        stages: &[(5, 30, None, false), (25, 120, None, false), (50, 240, None, false), (100, 10, None, false)],
+        stages: &[
+            (5, 30, None, false),
+            (25, 120, None, false),
+            (50, 240, None, false),
+            (100, 10, None, false),
+        ],
         stabilise_seconds: None,
     },
     Preset {
@@ -51,7 +56,12 @@ const PRESETS: &[Preset] = &[
     Preset {
         name: "linear",
         about: "10, 20, 50, 100 %, ten minutes each",
-        stages: &[(10, 10, None, false), (20, 10, None, false), (50, 10, None, false), (100, 10, None, false)],
+        stages: &[
+            (10, 10, None, false),
+            (20, 10, None, false),
+            (50, 10, None, false),
+            (100, 10, None, false),
+        ],
         stabilise_seconds: None,
     },
     Preset {
@@ -116,13 +126,14 @@ pub(super) fn standard() -> Preset {
 impl Preset {
     /// Its stages.
     pub fn stages(&self) -> Vec<Stage> {
-        let stage = |&(percent, bake_minutes, error_rate_max, approval): &(u32, u32, Option<f64>, bool)| Stage {
-            // Exact: percentages are small whole numbers.
-            weight: Weight::from_percent(percent),
-            bake_minutes,
-            limits: Limits { error_rate_max, ..Limits::default() },
-            approval,
-        };
+        let stage =
+            |&(percent, bake_minutes, error_rate_max, approval): &(u32, u32, Option<f64>, bool)| Stage {
+                // Exact: percentages are small whole numbers.
+                weight: Weight::from_percent(percent),
+                bake_minutes,
+                limits: Limits { error_rate_max, ..Limits::default() },
+                approval,
+            };
         self.stages.iter().map(stage).collect()
     }
 }

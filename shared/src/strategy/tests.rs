@@ -65,7 +65,10 @@ fn stages_are_written_as_percentages_and_end_with_all_traffic() {
 
 #[test]
 fn what_cannot_be_a_stage_list_is_refused_by_field_value_and_rule() {
-    refused(&given("10,5", None), "stages[1].weight is 5%: weights rise from stage to stage, and the one before is 10%");
+    refused(
+        &given("10,5", None),
+        "stages[1].weight is 5%: weights rise from stage to stage, and the one before is 10%",
+    );
     refused(&given("10,10", None), "stages[1].weight is 10%: weights rise");
     refused(&given("0,50", None), "stages[0].weight is 0%: above 0%");
     refused(&given("50,100.1", None), "stages[1] is \"100.1\": a percentage above 0 and up to 100");
@@ -75,9 +78,12 @@ fn what_cannot_be_a_stage_list_is_refused_by_field_value_and_rule() {
     refused(&given("10", Some("59s")), "stage_duration is \"59s\": whole minutes, at least one");
     refused(&given("10", Some("90s")), "stage_duration is \"90s\": whole minutes");
     refused(&given("10", Some("soon")), "stage_duration is \"soon\": a duration such as 15m");
-    refused(&given("10", Some("15d")), "stages[0].bake_minutes is 21600: a stage is watched for 1 to 20160 minutes");
+    refused(
+        &given("10", Some("8d")),
+        "stages[0].bake_minutes is 11520: a stage is watched for 1 to 10080 minutes",
+    );
     check(&given("10", Some("60s")), "10@1 100@1");
-    check(&given("10", Some("14d")), "10@20160 100@20160");
+    check(&given("10", Some("7d")), "10@10080 100@10080");
     let unknown = StrategyChoice { strategy: Some("yolo".to_owned()), ..StrategyChoice::default() };
     refused(&unknown, "strategy is \"yolo\": one of canary, canary-cautious");
     let both = StrategyChoice { strategy: Some("linear".to_owned()), ..given("10", None) };
@@ -129,7 +135,9 @@ fn a_service_follows_what_it_registered_unless_told_otherwise() {
 #[test]
 fn long_releases_are_looked_at_less_often_so_that_an_execution_holds_them() {
     let look = |stages, duration| {
-        Strategy::resolve(&given(stages, Some(duration)), &registration("")).expect("it resolves").look_minutes
+        Strategy::resolve(&given(stages, Some(duration)), &registration(""))
+            .expect("it resolves")
+            .look_minutes
     };
     // Two stages, each watched for up to twice its bake: 4 × 375 looks are 1,500.
     assert_eq!(look("50,100", "375m"), 1);

@@ -4,6 +4,7 @@
 mod adapters;
 mod decisions;
 mod events;
+mod pipelines;
 mod registration;
 mod shifts;
 mod simulation;

@@ -187,7 +187,8 @@ fn a_release_has_at_most_fifty_stages_with_rising_weights() {
     refused("/stages", stages(51), "stages is 51 long: at most 50");
     let rule = |before: &str| format!("weights rise from stage to stage, and the one before is {before}");
     accepted("/stages/0/weight", json!(0.000_001));
-    refused("/stages/0/weight", json!(0.0), &format!("stages[0].weight is 0%: {}", rule("0%")));
+    let nothing = "stages[0].weight is 0%: above 0%: a stage without traffic shows nothing";
+    refused("/stages/0/weight", json!(0.0), nothing);
     accepted("/stages/1/weight", json!(0.100_001));
     refused("/stages/1/weight", json!(0.1), &format!("stages[1].weight is 10%: {}", rule("10%")));
     refused("/stages/1/weight", json!(0.05), &format!("stages[1].weight is 5%: {}", rule("10%")));
@@ -197,7 +198,7 @@ fn a_release_has_at_most_fifty_stages_with_rising_weights() {
 
 #[test]
 fn a_stage_is_watched_for_a_minute_to_a_week() {
-    let rule = "a stage is watched for 1 to 10080 minutes";
+    let rule = "a stage is watched for 1 to 10080 minutes: CloudWatch's periods are a minute long";
     accepted("/stages/0/bake_minutes", json!(1));
     accepted("/stages/0/bake_minutes", json!(10_080));
     refused("/stages/0/bake_minutes", json!(0), &format!("stages[0].bake_minutes is 0: {rule}"));
@@ -207,8 +208,7 @@ fn a_stage_is_watched_for_a_minute_to_a_week() {
 #[test]
 fn limits_are_ones_that_can_be_measured() {
     let rate = "/stages/0/limits/error_rate_max";
-    let rule =
-        "a share of requests above 0 and below 1 (zero errors cannot be shown from finitely many requests)";
+    let rule = "a share of requests above 0 and below 1 (zero cannot be shown from finitely many requests)";
     accepted(rate, json!(0.000_001));
     accepted(rate, json!(0.999_999));
     refused(rate, json!(0.0), &format!("stages[0].limits.error_rate_max is 0: {rule}"));
@@ -219,6 +219,44 @@ fn limits_are_ones_that_can_be_measured() {
     accepted(latency, json!(900_000));
     refused(latency, json!(0), &format!("stages[0].limits.latency_ms_max is 0: {rule}"));
     refused(latency, json!(900_001), &format!("stages[0].limits.latency_ms_max is 900001: {rule}"));
+    let slow = "/limits";
+    accepted(slow, json!({ "latency_ms_max": 500, "slow_rate_max": 0.01 }));
+    let rule = "needs latency_ms_max beside it, which says what slow means";
+    refused(slow, json!({ "slow_rate_max": 0.01 }), &format!("limits.slow_rate_max is 0.01: {rule}"));
+}
+
+#[test]
+fn the_release_policy_keeps_to_its_ranges() {
+    for (field, min, max) in [
+        ("stabilise_seconds", 0, 3_600),
+        ("extend_minutes_max", 0, 10_080),
+        ("approval_minutes_max", 1, 20_160),
+    ] {
+        let path = "/release";
+        accepted(path, json!({ field: min }));
+        accepted(path, json!({ field: max }));
+        let expected = format!("release.{field} is {}: between {min} and {max}", max + 1);
+        refused(path, json!({ field: max + 1 }), &expected);
+    }
+    accepted("/release", json!({ "strategy": "canary-graded", "unproven": "ask" }));
+    let expected = "release.strategy is \"yolo\": one of canary, canary-cautious, canary-graded, linear, progressive, blue-green, all-at-once, ab-50-50, ab-80-20";
+    refused("/release", json!({ "strategy": "yolo" }), expected);
+}
+
+#[test]
+fn an_environment_replaces_what_it_names_and_is_checked_as_a_whole() {
+    let mut document = valid();
+    document["environments"] = json!({
+        "staging": { "stages": [{ "weight": 1.0, "bake_minutes": 2 }] },
+        "broken": { "guards": [] },
+    });
+    let registration = Registration::parse(&document.to_string()).unwrap();
+    let staging = registration.in_environment("staging").unwrap();
+    assert_eq!(staging.stages.len(), 1);
+    assert_eq!(staging.guards, registration.guards);
+    let said = |name: &str| registration.in_environment(name).unwrap_err()[0].to_string();
+    assert!(said("broken").starts_with("guards is 0 long"), "{}", said("broken"));
+    assert_eq!(said("moon"), "environment is \"moon\": one of the document's environments: broken, staging");
 }
 
 #[test]
@@ -265,12 +303,16 @@ fn an_unknown_field_is_refused_by_its_path() {
         (
             "/surprise",
             "surprise",
-            "one of `$schema`, `service`, `targets`, `guards`, `stages`, `rollback`, `barriers`",
+            "one of `$schema`, `service`, `targets`, `guards`, `stages`, `limits`, `metrics`, `dead_letter_queues`, `preflight`, `freezes`, `release`, `rollback`, `barriers`, `environments`",
         ),
         ("/targets/0/surprise", "targets[0].surprise", "one of `name`, `kind`, `function`, `alias`"),
         ("/guards/0/surprise", "guards[0].surprise", "`alarm`"),
-        ("/stages/0/surprise", "stages[0].surprise", "one of `weight`, `bake_minutes`, `limits`"),
-        ("/stages/0/limits/surprise", "stages[0].limits.surprise", "`error_rate_max` or `latency_ms_max`"),
+        ("/stages/0/surprise", "stages[0].surprise", "one of `weight`, `bake_minutes`, `limits`, `approval`"),
+        (
+            "/stages/0/limits/surprise",
+            "stages[0].limits.surprise",
+            "one of `error_rate_max`, `latency_ms_max`, `slow_rate_max`, `throttles_max`",
+        ),
         (
             "/rollback/surprise",
             "rollback.surprise",
@@ -353,7 +395,7 @@ fn every_breach_is_reported_at_once() {
     document["rollback"]["rollbacks_max"] = json!(0);
     insta::assert_snapshot!(report(&document.to_string()), @r"
     guards is 0 long: 1 to 40 alarms guard a service; without one nothing pulls the cord
-    stages[1].bake_minutes is 0: a stage is watched for 1 to 10080 minutes
+    stages[1].bake_minutes is 0: a stage is watched for 1 to 10080 minutes: CloudWatch's periods are a minute long
     rollback.rollbacks_max is 0: between 1 and 100
     ");
 }

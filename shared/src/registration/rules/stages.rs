@@ -7,9 +7,8 @@ use crate::registration::{Limits, Registration, Stage};
 use crate::strategy::is_preset;
 
 const STAGES_MAX: usize = 50;
-/// A Step Functions execution, and so a release, may run for a year; a stage longer than two weeks is a mistake, and
-/// CloudWatch keeps minutes for fifteen days.
-const BAKE_MINUTES_MAX: u32 = 14 * 24 * 60;
+/// CloudWatch keeps minutes for fifteen days, and a bake may be extended by as much again.
+const BAKE_MINUTES_MAX: u32 = 7 * 24 * 60;
 /// A person who has not approved within two weeks will not.
 const APPROVAL_MINUTES_MAX: u32 = 14 * 24 * 60;
 const STABILISE_SECONDS_MAX: u32 = 3600;
@@ -84,7 +83,8 @@ pub(crate) fn check_limits(field: &str, limits: &Limits, violations: &mut Vec<Vi
     let shares = [("error_rate_max", limits.error_rate_max), ("slow_rate_max", limits.slow_rate_max)];
     for (name, rate) in shares {
         if let Some(rate) = rate.filter(|rate| !(*rate > 0.0 && *rate < 1.0)) {
-            let rule = "a share of requests above 0 and below 1 (zero cannot be shown from finitely many requests)";
+            let rule =
+                "a share of requests above 0 and below 1 (zero cannot be shown from finitely many requests)";
             violations.push(Violation::new(format!("{field}.{name}"), rate, rule));
         }
     }
