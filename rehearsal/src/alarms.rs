@@ -7,6 +7,7 @@ pub mod definition;
 pub(crate) mod dispatch;
 pub mod evaluate;
 pub mod expression;
+mod metric_data;
 pub mod metrics;
 pub(crate) mod operations;
 pub(crate) mod payload;

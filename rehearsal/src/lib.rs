@@ -35,7 +35,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::runtime::{Builder, Handle, Runtime};
-use traffic::{Traffic, TrafficOptions};
+use traffic::{
+    Traffic, TrafficOptions,
+    simulated::{Simulation, SimulationOptions},
+};
 
 const WAIT_POLL_EVERY: Duration = Duration::from_millis(20);
 
@@ -286,6 +289,12 @@ impl LocalAws {
     pub fn traffic(&self, options: TrafficOptions) -> Traffic {
         let client = self.client_as(TRAFFIC_KEY);
         Traffic::start(&self.handle(), options, client, Arc::clone(&self.metrics))
+    }
+
+    /// Starts simulated traffic to an alias; it ends when the returned value is dropped.
+    pub fn simulate(&self, options: SimulationOptions) -> Simulation {
+        let client = self.client_as(TRAFFIC_KEY);
+        Simulation::start(&self.handle(), options, self.minute(), client, Arc::clone(&self.metrics))
     }
 
     fn handle(&self) -> Handle {

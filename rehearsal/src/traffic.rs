@@ -1,5 +1,9 @@
 //! The traffic driver: invokes an alias by its weights, because ministack does not, and publishes the metrics that
-//! Lambda would. It stands for the users; it must not touch the alias.
+//! Lambda would. It stands for the users; it must not touch the alias. `simulated` does without invocations, for rates
+//! that a small machine cannot serve.
+
+mod routing;
+pub mod simulated;
 
 use crate::{
     alarms::{definition::MetricId, metrics::MetricStore},
@@ -7,6 +11,7 @@ use crate::{
     front::journal::AliasRouting,
 };
 use jiff::Timestamp;
+use routing::{Route, choose};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -21,9 +26,6 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::MissedTickBehavior,
 };
-
-/// How soon the driver follows a changed alias; Lambda itself takes about as long.
-const ROUTING_EVERY: Duration = Duration::from_millis(50);
 
 /// What to send, and where.
 #[derive(Debug, Clone)]
@@ -90,11 +92,20 @@ pub struct Traffic {
 #[derive(Debug)]
 struct Shared {
     options: TrafficOptions,
-    /// `function:alias`, as the metrics' `Resource` dimension has it.
-    resource: String,
+    route: Route,
     client: AwsClient,
     metrics: Arc<MetricStore>,
-    counts: Mutex<TrafficCounts>,
+    counts: Counts,
+}
+
+/// The counts, shared by whoever drives and whoever looks.
+#[derive(Debug, Clone, Default)]
+struct Counts(Arc<Mutex<TrafficCounts>>);
+
+impl Counts {
+    fn lock(&self) -> MutexGuard<'_, TrafficCounts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Traffic {
@@ -104,8 +115,8 @@ impl Traffic {
         client: AwsClient,
         metrics: Arc<MetricStore>,
     ) -> Self {
-        let resource = format!("{}:{}", options.function, options.alias);
-        let shared = Arc::new(Shared { options, resource, client, metrics, counts: Mutex::default() });
+        let route = Route::new(&options.function, &options.alias);
+        let shared = Arc::new(Shared { options, route, client, metrics, counts: Counts::default() });
         let task = runtime.spawn(drive(Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
@@ -113,7 +124,7 @@ impl Traffic {
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> TrafficCounts {
-        self.shared.lock().clone()
+        self.shared.counts.lock().clone()
     }
 }
 
@@ -130,14 +141,14 @@ async fn drive(shared: Arc<Shared>) -> Infallible {
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / options.rate_per_s.max(0.001)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut tasks = JoinSet::new();
-    tasks.spawn(follow(Arc::clone(&shared)));
+    tasks.spawn(shared.route.clone().follow(shared.client.clone(), shared.counts.clone()));
     // Unbounded on purpose: it ends when the `Traffic` is dropped, and every request with it.
     loop {
         ticks.tick().await;
         while tasks.try_join_next().is_some() {}
-        let Some(routing) = shared.lock().routing.clone() else { continue };
+        let Some(routing) = shared.counts.lock().routing.clone() else { continue };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            shared.lock().skipped += 1;
+            shared.counts.lock().skipped += 1;
             continue;
         };
         let version = choose(&routing, random.f64()).to_owned();
@@ -150,32 +161,6 @@ async fn drive(shared: Arc<Shared>) -> Infallible {
     }
 }
 
-async fn follow(shared: Arc<Shared>) {
-    let path = format!("/2015-03-31/functions/{}/aliases/{}", shared.options.function, shared.options.alias);
-    // Unbounded on purpose: it ends with the driver.
-    loop {
-        if let Ok(answer) = shared.client.lambda("GET", &path, &Value::Null).await
-            && let Ok(alias) = serde_json::from_slice::<Value>(&answer.body)
-            && let Some(routing) = AliasRouting::of(&alias)
-        {
-            shared.lock().routing = Some(routing);
-        }
-        tokio::time::sleep(ROUTING_EVERY).await;
-    }
-}
-
-/// `point` is uniform from 0 to 1: the additional versions take their shares, the primary the rest.
-fn choose(routing: &AliasRouting, point: f64) -> &str {
-    let mut upto = 0.0;
-    for (version, weight) in &routing.weights {
-        upto += weight;
-        if point < upto {
-            return version;
-        }
-    }
-    &routing.version
-}
-
 impl Shared {
     async fn request(&self, version: &str, is_weighted: bool) {
         let path = format!("/2015-03-31/functions/{}/invocations?Qualifier={version}", self.options.function);
@@ -186,7 +171,7 @@ impl Shared {
         let headers = [("content-type", "application/json")];
         let request = AwsRequest { service: "lambda", method: "POST", path: &path, headers: &headers, body };
         let Ok(answer) = self.client.send(request).await else {
-            self.lock().unanswered += 1;
+            self.counts.lock().unanswered += 1;
             return;
         };
         let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
@@ -194,18 +179,18 @@ impl Shared {
         let failed = answer.function_error || answer.status.is_server_error();
         if !throttled && !failed && !answer.status.is_success() {
             // Lambda refused the request itself, so no version ran.
-            self.lock().unanswered += 1;
+            self.counts.lock().unanswered += 1;
             return;
         }
         {
-            let mut counts = self.lock();
+            let mut counts = self.counts.lock();
             let counts = counts.versions.entry(version.to_owned()).or_default();
             counts.throttles += u64::from(throttled);
             counts.invocations += u64::from(!throttled);
             counts.errors += u64::from(failed && !throttled);
         }
         let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
-        for dimensions in self.dimension_sets(version, is_weighted) {
+        for dimensions in self.route.dimension_sets(version, is_weighted) {
             let publish = |name: &str, value: f64| {
                 self.metrics.publish(&MetricId::new("AWS/Lambda", name, &dimensions), time, value);
             };
@@ -216,39 +201,5 @@ impl Shared {
                 publish("Duration", duration_ms);
             }
         }
-    }
-
-    /// By function, by alias, and by version only while the alias is weighted: Lambda emits no `ExecutedVersion`
-    /// otherwise.
-    fn dimension_sets<'a>(&'a self, version: &'a str, is_weighted: bool) -> Vec<Vec<(&'a str, &'a str)>> {
-        let function = ("FunctionName", self.options.function.as_str());
-        let resource = ("Resource", self.resource.as_str());
-        let mut sets = vec![vec![function], vec![function, resource]];
-        if is_weighted {
-            sets.push(vec![function, resource, ("ExecutedVersion", version)]);
-        }
-        sets
-    }
-
-    fn lock(&self) -> MutexGuard<'_, TrafficCounts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_chosen_by_their_weights() {
-        let routing =
-            AliasRouting { version: "1".to_owned(), weights: BTreeMap::from([("2".to_owned(), 0.1)]) };
-        assert_eq!(choose(&routing, 0.0), "2");
-        assert_eq!(choose(&routing, 0.099), "2");
-        assert_eq!(choose(&routing, 0.1), "1");
-        assert_eq!(choose(&routing, 0.999), "1");
-        let mut random = fastrand::Rng::with_seed(7);
-        let second = (0..10_000).filter(|_| choose(&routing, random.f64()) == "2").count();
-        assert!((900..=1_100).contains(&second), "{second} of 10,000");
     }
 }

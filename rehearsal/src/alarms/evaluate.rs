@@ -2,9 +2,9 @@
 //! time come from the caller.
 
 use super::{
-    definition::{MetricAlarm, MetricQuery, MissingData, QuerySource},
+    definition::{MetricAlarm, MetricQuery, MetricStat, MissingData, QuerySource},
     expression::Series,
-    metrics::MetricStore,
+    metrics::{MetricStore, Reading},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
@@ -85,7 +85,7 @@ pub fn evaluate(alarm: &MetricAlarm, store: &MetricStore, now_ms: i64, scale: f6
     let period_ms = period_ms(alarm.period_s, scale);
     let end_ms = now_ms.div_euclid(period_ms) * period_ms;
     let start_ms = end_ms - period_ms * i64::try_from(length).unwrap_or(i64::MAX / period_ms);
-    match watched_series(alarm, store, Grid { start_ms, period_ms, length }) {
+    match watched_series(alarm, store, Grid { start_ms, period_ms, length, now_ms }) {
         Ok(range) => judge(alarm, &range),
         Err(error) => Evaluation {
             state: Some(AlarmState::InsufficientData),
@@ -97,17 +97,22 @@ pub fn evaluate(alarm: &MetricAlarm, store: &MetricStore, now_ms: i64, scale: f6
     }
 }
 
-/// A stretch of whole periods.
+/// A stretch of whole periods, and when it is looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grid {
     pub(crate) start_ms: i64,
     pub(crate) period_ms: i64,
     pub(crate) length: usize,
+    pub(crate) now_ms: i64,
 }
 
 impl Grid {
     pub(crate) fn starts_ms(self) -> impl Iterator<Item = i64> {
         (0..self.length).map(move |i| self.start_ms + self.period_ms * i64::try_from(i).unwrap_or(0))
+    }
+
+    fn read(self, store: &MetricStore, stat: &MetricStat, start_ms: i64) -> Option<Reading> {
+        store.read(&stat.metric, stat.statistic, start_ms, start_ms + self.period_ms, self.now_ms)
     }
 }
 
@@ -119,7 +124,7 @@ fn watched_series(
     let watched = alarm.watched().ok_or("no metric of the alarm returns data")?;
     if let QuerySource::Stat(stat) = &watched.source {
         let readings = grid.starts_ms().map(|start_ms| {
-            let reading = store.read(&stat.metric, stat.statistic, start_ms, start_ms + grid.period_ms)?;
+            let reading = grid.read(store, stat, start_ms)?;
             Some(Datapoint { start_ms, value: reading.value, sample_count: Some(reading.sample_count) })
         });
         return Ok(readings.collect());
@@ -143,9 +148,8 @@ pub(crate) fn series_of(
     for query in queries {
         match &query.source {
             QuerySource::Stat(stat) => {
-                let read =
-                    |start_ms| store.read(&stat.metric, stat.statistic, start_ms, start_ms + grid.period_ms);
-                let values = grid.starts_ms().map(|start_ms| read(start_ms).map(|reading| reading.value));
+                let read = |start_ms| Some(grid.read(store, stat, start_ms)?.value);
+                let values = grid.starts_ms().map(read);
                 series.insert(query.id.clone(), values.collect::<Series>());
             }
             QuerySource::Expression(_, expression) => expressions.push((&query.id, expression)),

@@ -78,6 +78,17 @@ impl Expression {
         }
     }
 
+    /// What the expression asks of `METRICS()`.
+    pub(crate) fn wildcards(&self) -> Vec<&str> {
+        match self {
+            Self::Number(_) | Self::Id(_) => Vec::new(),
+            Self::Metrics(part) => vec![part],
+            Self::Negate(inner) => inner.wildcards(),
+            Self::Binary(left, _, right) => [left.wildcards(), right.wildcards()].concat(),
+            Self::List(items) | Self::Call(_, items) => items.iter().flat_map(Self::wildcards).collect(),
+        }
+    }
+
     /// The expression's value in each of `length` periods. `series` holds everything that it may name, and `metrics` the
     /// ids among them that are metrics.
     pub(crate) fn evaluate(

@@ -3,10 +3,9 @@
 
 use super::{
     Alarm, AlarmBoard,
-    definition::{
-        AlarmDefinition, AlarmKind, MetricId, PutDimension, QuerySource, lenient_number, read_metric_queries,
-    },
-    evaluate::{AlarmState, Grid, period_ms, series_of},
+    definition::{AlarmDefinition, AlarmKind, MetricId, PutDimension, QuerySource, lenient_number},
+    evaluate::AlarmState,
+    metric_data::get_metric_data,
     metrics::Sample,
     payload, wire,
 };
@@ -16,8 +15,6 @@ use hyper::{Response, body::Bytes};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// `GetMetricData` answers at most this many datapoints for each query; CloudWatch pages past 100,800.
-const DATAPOINTS_MAX: i64 = 100_800;
 /// Stored by ministack as well as anybody could.
 const LEFT_TO_MINISTACK: [&str; 4] = ["PutDashboard", "GetDashboard", "ListDashboards", "DeleteDashboards"];
 
@@ -49,7 +46,7 @@ pub(crate) fn answer(board: &AlarmBoard, call: &Call, body: &[u8]) -> Option<Res
     })
 }
 
-fn invalid(message: impl Into<String>) -> ServiceError {
+pub(super) fn invalid(message: impl Into<String>) -> ServiceError {
     ServiceError::new(400, "ValidationError", message)
 }
 
@@ -232,13 +229,7 @@ fn put_metric_data(board: &AlarmBoard, request: &Value) -> Result<Value, Service
 
 /// A value, a statistic set, or values with their counts.
 fn samples(datum: &Value, time_ms: i64) -> Result<Vec<Sample>, ServiceError> {
-    let one = |value: f64, count: f64| Sample {
-        time_ms,
-        sum: value * count,
-        count,
-        minimum: value,
-        maximum: value,
-    };
+    let one = |value: f64, count: f64| Sample::of(time_ms, value, count);
     if let Some(set) = datum.get("StatisticValues") {
         let field = |name: &str| {
             let number = set.get(name).and_then(lenient_number);
@@ -263,40 +254,4 @@ fn samples(datum: &Value, time_ms: i64) -> Result<Vec<Sample>, ServiceError> {
     }
     let value = datum.get("Value").and_then(lenient_number);
     value.map(|value| vec![one(value, 1.0)]).ok_or_else(|| invalid("a metric datum needs a value"))
-}
-
-fn get_metric_data(board: &AlarmBoard, request: &Value) -> Result<Value, ServiceError> {
-    let field = |name: &str| request.get(name).ok_or_else(|| invalid(format!("{name} is missing")));
-    let queries = read_metric_queries(field("MetricDataQueries")?).map_err(invalid)?;
-    let time =
-        |name: &str| wire::time_ms(field(name)?).ok_or_else(|| invalid(format!("{name} is not a time")));
-    let (start_ms, end_ms) = (time("StartTime")?, time("EndTime")?);
-    let period_s = queries.iter().find_map(|query| match &query.source {
-        QuerySource::Stat(stat) => Some(stat.period_s),
-        QuerySource::Expression(..) => None,
-    });
-    let period_ms =
-        period_ms(period_s.ok_or_else(|| invalid("no query has a period"))?, board.period_scale());
-    let start_ms = start_ms.div_euclid(period_ms) * period_ms;
-    let periods = (end_ms - start_ms).div_euclid(period_ms) + i64::from((end_ms - start_ms) % period_ms != 0);
-    if !(0..=DATAPOINTS_MAX).contains(&periods) {
-        return Err(invalid(format!(
-            "{periods} datapoints are more than {DATAPOINTS_MAX}, or the times are reversed"
-        )));
-    }
-    let grid = Grid { start_ms, period_ms, length: usize::try_from(periods).unwrap_or(0) };
-    let series = series_of(&queries, board.metrics(), grid).map_err(invalid)?;
-    let results = queries.iter().filter(|query| query.return_data).map(|query| {
-        let known = series.get(&query.id).into_iter().flatten();
-        let mut points: Vec<(i64, f64)> =
-            grid.starts_ms().zip(known).filter_map(|(start, value)| Some((start, (*value)?))).collect();
-        // CloudWatch answers the newest first unless asked otherwise.
-        if request.get("ScanBy").and_then(Value::as_str) != Some("TimestampAscending") {
-            points.reverse();
-        }
-        let (times, values): (Vec<i64>, Vec<f64>) = points.into_iter().unzip();
-        let label = query.label.as_ref().unwrap_or(&query.id);
-        json!({"Id": query.id, "Label": label, "Timestamps": times, "Values": values, "StatusCode": "Complete"})
-    });
-    Ok(json!({"MetricDataResults": results.collect::<Vec<_>>(), "Messages": []}))
 }
