@@ -109,6 +109,9 @@ fn described(signal: &Signal) -> String {
             command.requested_at,
             command.why.as_deref().unwrap_or("no reason given")
         ),
+        Signal::Pipeline(failure) => {
+            format!("the release's execution at {:.0}: {}", failure.raised_at, failure.why)
+        }
     }
 }
 

@@ -133,6 +133,9 @@ fn exit_of_function(asked: Asked, error_type: Option<ErrorType>) -> ExitCode {
                 | ErrorType::ServiceHeld
                 | ErrorType::AliasDrifted
                 | ErrorType::AliasMissing
+                | ErrorType::PreflightFailed
+                | ErrorType::ApprovalMissing
+                | ErrorType::ApprovalRejected
                 | ErrorType::Contended,
             ),
             Asked::Rollback | Asked::Shift,

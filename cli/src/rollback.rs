@@ -137,7 +137,7 @@ impl Rollback {
         match self.phase {
             Some(Phase::RollbackFailed) => ExitCode::RollbackFailed,
             Some(Phase::Held) => ExitCode::Refused,
-            Some(Phase::Shifting | Phase::Complete | Phase::RolledBack) | None => self.exit_of_outcome(),
+            Some(Phase::Shifting | Phase::Complete | Phase::RolledBack | Phase::Withdrawn) | None => self.exit_of_outcome(),
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn warnings(situation: &Situation, now: Timestamp) -> Vec<Warning> {
             Phase::Held => {
                 warnings.push(of_service("held", format!("held, a person has to decide: {because}")))
             }
-            Phase::Shifting | Phase::Complete | Phase::RolledBack => {}
+            Phase::Shifting | Phase::Complete | Phase::RolledBack | Phase::Withdrawn => {}
         }
         if let Report::Leased { until } = release.report
             && until < now
@@ -78,7 +78,7 @@ pub(crate) fn expected(situation: &Situation, target: &TargetName) -> Option<Tra
     };
     let release = record.release.as_ref();
     match release.and_then(|release| Some((release.phase, release.change(target)?))) {
-        Some((Phase::RolledBack | Phase::RollbackFailed, change)) => Some(Traffic::all_on(change.stable)),
+        Some((Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn, change)) => Some(Traffic::all_on(change.stable)),
         Some((Phase::Shifting | Phase::Complete | Phase::Held, change)) => Some(confirmed(change)),
         None => known_good(),
     }
@@ -122,6 +122,10 @@ fn of_change(release: &Release, change: &Change, live: &LiveAlias) -> Option<(&'
             let message =
                 format!("release {generation} was rolled back, yet {candidate} takes traffic: {serving}");
             Some(("drift", message))
+        }
+        Phase::Withdrawn => {
+            let stable = Traffic::all_on(change.stable);
+            (serving != stable).then(|| drift(serving, stable))
         }
         // A person may have named another version than the stable one to go back to: no drift.
         Phase::RolledBack => serving.secondary.map(|_| ("leftover_weights", leftover(serving))),

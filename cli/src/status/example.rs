@@ -45,6 +45,8 @@ pub(crate) fn shifting() -> Situation {
         ended_at: None,
         ended_because: None,
         report: Report::NotDue,
+        traffic_at: Some(at("2026-03-02T11:48:00Z")),
+        run: None,
     };
     let rollback = PastRollback {
         generation: Generation(3),

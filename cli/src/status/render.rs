@@ -132,7 +132,7 @@ fn style_of(phase: Phase) -> Style {
     match phase {
         Phase::Shifting => WARN,
         Phase::Complete => GOOD,
-        Phase::RolledBack => WARN,
+        Phase::RolledBack | Phase::Withdrawn => WARN,
         Phase::RollbackFailed | Phase::Held => BAD,
     }
 }
