@@ -1,6 +1,8 @@
 //! The suite and the example service, deployed into the local AWS as a team deploys them: what rehearsals and
 //! end-to-end tests begin with. It sets the stage; it must not act on it.
 
+mod release;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use serde_json::{Value, json};
 use crate::LocalAws;
 use crate::aws_client::CallError;
 use crate::deploy::{DeployError, StackCode, StackOutputs, StackRequest};
+use crate::executions::ExecutionError;
 
 /// The suite's project name.
 pub const PROJECT: &str = "ripcord";
@@ -44,6 +47,9 @@ pub enum StageError {
     /// The local AWS did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Step Functions did not do it.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
     /// It answered something else than it should.
     #[error("failed to {what}: {answer}")]
     Answer {
@@ -72,6 +78,15 @@ pub struct Behaviour {
     /// The share of its requests that fail, in percent.
     pub error_percent: u32,
     /// How long they take.
+    pub latency_ms: u32,
+}
+
+/// The part of a version's requests that takes longer than the rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlowTail {
+    /// Its share, in percent.
+    pub percent: u32,
+    /// How long its requests take.
     pub latency_ms: u32,
 }
 
@@ -149,9 +164,21 @@ impl Stage {
         local: &LocalAws,
         behaviour: Behaviour,
     ) -> Result<FunctionVersion, StageError> {
+        self.publish_with_tail(local, behaviour, SlowTail::default()).await
+    }
+
+    /// Publishes a version of the example that is slow to some.
+    pub async fn publish_with_tail(
+        &self,
+        local: &LocalAws,
+        behaviour: Behaviour,
+        tail: SlowTail,
+    ) -> Result<FunctionVersion, StageError> {
         let variables = json!({
             "ERROR_PERCENT": behaviour.error_percent.to_string(),
             "LATENCY_MS": behaviour.latency_ms.to_string(),
+            "SLOW_PERCENT": tail.percent.to_string(),
+            "SLOW_MS": tail.latency_ms.to_string(),
         });
         let path = format!("/2015-03-31/functions/{SERVICE}");
         let configuration = json!({ "Environment": { "Variables": variables } });

@@ -8,6 +8,7 @@ pub mod alarms;
 pub mod aws_client;
 pub mod checkout;
 pub mod deploy;
+pub mod executions;
 pub mod front;
 pub mod ministack;
 pub mod python_env;
@@ -19,6 +20,7 @@ pub mod traffic;
 use alarms::{AlarmBoard, dispatch, metrics::MetricStore};
 use aws_client::AwsClient;
 use deploy::{DeployError, StackOutputs, StackRequest};
+use executions::Executions;
 use front::{
     BoundFront, Front,
     call::{REHEARSAL_KEY, TRAFFIC_KEY},
@@ -283,6 +285,12 @@ impl LocalAws {
     /// Deploys a SAM template and returns the stack's outputs.
     pub async fn deploy(&self, request: StackRequest) -> Result<StackOutputs, DeployError> {
         deploy::deploy(&self.client(), &request).await
+    }
+
+    /// The executions of state machines.
+    #[must_use]
+    pub fn executions(&self) -> Executions {
+        Executions::new(self.client())
     }
 
     /// Starts traffic to an alias; it ends when the returned value is dropped.

@@ -5,6 +5,7 @@ mod scene;
 
 use ripcord_rehearsal::{
     alarms::evaluate::AlarmState,
+    aws_client::AwsRequest,
     front::{
         call::Caller,
         faults::{Fault, FaultRule},
@@ -57,6 +58,31 @@ async fn a_functions_own_calls_pass_the_front_under_its_name() {
     assert_eq!(calls.len(), 1);
     assert_eq!((calls[0].operation.as_str(), calls[0].status), ("GetAlias", Some(200)));
     assert_eq!(calls[0].resource.as_deref(), Some("echo:live"));
+}
+
+#[tokio::test]
+async fn a_dry_run_looks_for_the_function_and_runs_nothing() {
+    let scene = Scene::deployed().await;
+    let client = scene.aws.client_as("tester");
+    let dry_run = async |qualifier: &str| {
+        let path = format!("/2015-03-31/functions/echo/invocations?Qualifier={qualifier}");
+        let headers = [("x-amz-invocation-type", "DryRun")];
+        let body = "{}".into();
+        let request = AwsRequest { service: "lambda", method: "POST", path: &path, headers: &headers, body };
+        let answer = client.send(request).await.unwrap();
+        (answer.status.as_u16(), answer.error_type)
+    };
+    assert_eq!(dry_run("live").await, (204, None));
+    assert_eq!(dry_run("1").await, (204, None));
+    assert_eq!(dry_run("7").await, (404, Some("ResourceNotFoundException".to_owned())));
+    assert!(!scene.aws.log().contains("\"seen\""), "{}", scene.aws.log());
+    let path = "/2019-09-30/functions/echo/provisioned-concurrency?Qualifier=live";
+    let none = client.lambda("GET", path, &Value::Null).await.unwrap();
+    let expected = (404, Some("ProvisionedConcurrencyConfigNotFoundException".to_owned()));
+    assert_eq!((none.status.as_u16(), none.error_type), expected);
+    let journaled =
+        scene.aws.journal().matching(|entry| entry.operation == "GetProvisionedConcurrencyConfig");
+    assert_eq!(journaled[0].resource.as_deref(), Some("echo:live"));
 }
 
 #[tokio::test]

@@ -5,9 +5,12 @@
 #[expect(dead_code, reason = "these tests need only some of its calls")]
 mod scene;
 
-use ripcord_rehearsal::front::{
-    call::Caller,
-    faults::{Fault, FaultRule},
+use ripcord_rehearsal::{
+    executions::ExecutionStatus,
+    front::{
+        call::Caller,
+        faults::{Fault, FaultRule},
+    },
 };
 use scene::Scene;
 use serde_json::{Value, json};
@@ -49,9 +52,7 @@ impl Machines {
     }
 
     async fn start(&self, machine: &str, input: &Value) -> String {
-        let document = json!({"stateMachineArn": machine, "input": input.to_string()});
-        let started = self.call("StartExecution", &document).await.unwrap();
-        started["executionArn"].as_str().unwrap().to_owned()
+        self.scene.aws.executions().start(machine, input).await.unwrap()
     }
 
     async fn run(&self, definition: Value, input: &Value) -> Value {
@@ -77,10 +78,8 @@ impl Machines {
 
     /// The types of the execution's events, oldest first.
     async fn events(&self, execution: &str) -> Vec<String> {
-        let document = json!({"executionArn": execution, "maxResults": 1000});
-        let history = self.call("GetExecutionHistory", &document).await.unwrap();
-        let events = history["events"].as_array().unwrap().iter();
-        events.map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+        let history = self.scene.aws.executions().history(execution).await.unwrap();
+        history.into_iter().map(|(_, kind)| kind).collect()
     }
 
     async fn until_event(&self, execution: &str, kind: &str) {
@@ -190,12 +189,32 @@ async fn a_callback_is_answered_once() {
     let no_json = json!({"taskToken": token, "output": "yes"});
     let refused = machines.call("SendTaskSuccess", &no_json).await.unwrap_err();
     assert!(refused["__type"].as_str().unwrap().ends_with("InvalidOutput"), "{refused}");
-    let yes = json!({"taskToken": token, "output": r#"{"approved_by": "a person"}"#});
-    machines.call("SendTaskSuccess", &yes).await.unwrap();
-    let no = json!({"taskToken": token, "error": "Rejected", "cause": "changed my mind"});
-    let refused = machines.call("SendTaskFailure", &no).await.unwrap_err();
-    assert!(refused["__type"].as_str().unwrap().ends_with("TaskTimedOut"), "{refused}");
+    let executions = machines.scene.aws.executions();
+    executions.send_task(&token, Ok(&json!({"approved_by": "a person"}))).await.unwrap();
+    let no = executions.send_task(&token, Err(("Rejected", "changed my mind"))).await.unwrap_err();
+    assert_eq!(no.code().as_deref(), Some("TaskTimedOut"), "{no}");
     assert_eq!(output(&machines.until_ended(&execution).await), json!({"approved_by": "a person"}));
+}
+
+#[tokio::test]
+async fn a_callback_may_be_refused_by_a_person() {
+    let machines = Machines::deployed().await;
+    let machine = machines.create(json!({"States": {"First": approval(json!({}))}})).await;
+    let execution = machines.start(&machine, &json!({"fail": false})).await;
+    let executions = machines.scene.aws.executions();
+    executions.send_task(&machines.token().await, Err(("Rejected", "not today"))).await.unwrap();
+    let ended = executions.until_ended(&execution, SOON).await.unwrap();
+    let expected = (ExecutionStatus::Failed, Some("Rejected".to_owned()), Some("not today".to_owned()));
+    assert_eq!((ended.status, ended.error, ended.cause), expected);
+    let named = [
+        ("", "ExecutionStarted"),
+        ("First", "TaskStateEntered"),
+        ("First", "TaskScheduled"),
+        ("First", "TaskFailed"),
+        ("First", "ExecutionFailed"),
+    ];
+    let named = named.map(|(state, kind)| (state.to_owned(), kind.to_owned()));
+    assert_eq!(executions.history(&execution).await.unwrap(), named);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 """A checkout that fails or dawdles as often as its published version was told to.
 
-ERROR_PERCENT and LATENCY_MS come from the function's configuration, which a published version keeps for ever: to make a
-bad version, change them and publish.
+ERROR_PERCENT, LATENCY_MS, SLOW_PERCENT and SLOW_MS come from the function's configuration, which a published version keeps
+for ever: to make a bad version, change them and publish.
 """
 
 import logging
@@ -11,6 +11,8 @@ import time
 
 ERROR_PERCENT = float(os.environ.get("ERROR_PERCENT", "0"))
 LATENCY_MS = float(os.environ.get("LATENCY_MS", "0"))
+SLOW_PERCENT = float(os.environ.get("SLOW_PERCENT", "0"))
+SLOW_MS = float(os.environ.get("SLOW_MS", "0"))
 VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "unknown")
 
 
@@ -19,7 +21,8 @@ class PaymentFailed(Exception):
 
 
 def handler(event, context):
-    time.sleep(LATENCY_MS / 1000)
+    is_slow = random.uniform(0, 100) < SLOW_PERCENT
+    time.sleep((SLOW_MS if is_slow else LATENCY_MS) / 1000)
     if random.uniform(0, 100) < ERROR_PERCENT:
         problem = f"version {VERSION} could not reach the payment provider"
         logging.error("ERROR %s", problem)
