@@ -1,14 +1,18 @@
 //! The adapters: the core's steps and observations on the real SDK clients. They apply and look; they decide nothing.
 
+mod alarms;
 mod alias;
 mod connect;
 pub mod console;
 mod execute;
 mod executions;
+mod http;
+mod invoke;
 mod ledger;
 mod logs;
 mod notices;
 mod observe;
+mod traffic_history;
 mod versions;
 
 pub use aws_credential_types::Credentials;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::Moment;
@@ -16,15 +16,17 @@ use crate::names::{AliasName, FunctionVersion, Generation, ServiceName, TargetNa
 use crate::pipeline::{Onward, Run};
 use crate::plan::{SetTraffic, Steps};
 use crate::registration::Target;
-use crate::release::{Change, Intent, PastRollback, Phase, Release};
+use crate::release::{Change, Intent, Phase, Release};
 use crate::situation::{LiveAlias, Sighting, Situation, VersionFacts};
 use crate::traffic::{Traffic, WeightList};
 
 mod books;
+mod fitness;
 mod pipeline;
 mod refusal;
 mod request;
 
+pub(crate) use fitness::{check_alike, check_quarantine, usable};
 pub use refusal::Refusal;
 pub use request::{Ask, ShiftRequest};
 
@@ -120,7 +122,9 @@ pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Momen
         Ask::Stage { release, weight } => case.stage(*release, *weight),
         Ask::Weights(list) => case.weights(list),
         Ask::Open { request, execution } => case.open_run(request, execution),
-        Ask::Advance { release, stage, approved_by } => case.advance(*release, *stage, approved_by.as_deref()),
+        Ask::Advance { release, stage, approved_by } => {
+            case.advance(*release, *stage, approved_by.as_deref())
+        }
     }
 }
 
@@ -245,11 +249,7 @@ impl Case<'_> {
             match release.phase {
                 Phase::Held if !overridden => return Err(self.held(release)),
                 Phase::RollbackFailed => return Err(self.held(release)),
-                Phase::Held
-                | Phase::Shifting
-                | Phase::Complete
-                | Phase::RolledBack
-                | Phase::Withdrawn => {}
+                Phase::Held | Phase::Shifting | Phase::Complete | Phase::RolledBack | Phase::Withdrawn => {}
             }
         }
         if !overridden {
@@ -356,53 +356,18 @@ impl Case<'_> {
 
     /// Both versions exist, can serve, and are alike enough for one alias.
     fn check_alike(&self, stable: FunctionVersion, candidate: FunctionVersion) -> Result<(), Refusal> {
-        let (from, to) = (self.usable(stable)?, self.usable(candidate)?);
-        for (what, from, to) in
-            [("role", &from.role, &to.role), ("dead-letter target", &from.dead_letter, &to.dead_letter)]
-        {
-            if from != to {
-                return Err(Refusal::VersionsDiffer { stable, candidate, what });
-            }
-        }
-        Ok(())
+        let usable = |version| usable(&self.target.function, version, self.facts(version));
+        check_alike(usable(stable)?, usable(candidate)?)
     }
 
     fn check_quarantine(&self, candidate: FunctionVersion) -> Result<(), Refusal> {
-        match self.quarantine(candidate) {
-            Some(rollback) => Err(Refusal::Quarantined {
-                version: candidate,
-                generation: rollback.generation,
-                at: rollback.at,
-                reason: rollback.reason.clone(),
-            }),
-            None => Ok(()),
-        }
+        let code = self.facts(candidate).map(|facts| facts.code_sha256.as_str());
+        let record = &self.seen.situation.record;
+        check_quarantine(record, &self.target.name, candidate, code, self.moment.now)
     }
 
     fn facts(&self, version: FunctionVersion) -> Option<&VersionFacts> {
         self.seen.versions.get(&version)?.as_ref()
-    }
-
-    fn usable(&self, version: FunctionVersion) -> Result<&VersionFacts, Refusal> {
-        let function = || self.target.function.clone();
-        let facts =
-            self.facts(version).ok_or_else(|| Refusal::NoSuchVersion { function: function(), version })?;
-        match facts.state.as_deref() {
-            Some("Active") | None => Ok(facts),
-            Some(state) => Err(Refusal::NotReady { function: function(), version, state: state.to_owned() }),
-        }
-    }
-
-    /// The rollback for which a version, or its code under another number, is still refused.
-    fn quarantine(&self, version: FunctionVersion) -> Option<&PastRollback> {
-        let record = &self.seen.situation.record;
-        let hours = SignedDuration::from_hours(i64::from(record.registration.rollback.quarantine_hours));
-        let code = self.facts(version).map(|facts| facts.code_sha256.as_str());
-        record.rollbacks.iter().find(|rollback| {
-            let same =
-                rollback.version == version || (code.is_some() && rollback.artefact.as_deref() == code);
-            rollback.target == self.target.name && same && self.moment.now.duration_since(rollback.at) < hours
-        })
     }
 
     fn held(&self, release: &Release) -> Refusal {

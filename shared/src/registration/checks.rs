@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod freeze;
+
+pub use freeze::Freeze;
+
 /// What is checked before a release moves traffic, besides what is always checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -65,20 +69,12 @@ fn ok() -> u16 {
     200
 }
 
-/// A time in which no release may begin: from one date to another, or on days of the week between two times.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Freeze {
-    /// Why; people read it when they are refused.
-    pub reason: String,
-    /// Whose clock is meant, such as `Europe/Berlin`.
-    pub time_zone: String,
-    /// When it begins: `2026-12-19T18:00`, or with `days` a time, `16:00`.
-    pub from: String,
-    /// When it ends, likewise; with `days`, `24:00` is the end of the day.
-    pub to: String,
-    /// The days of the week on which it returns: `monday` … `sunday`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub days: Vec<String>,
+impl HealthCheck {
+    /// An address in two: the scheme with the host, and what is asked of it. Nothing if it is not one of HTTP.
+    pub(crate) fn parts(url: &str) -> Option<(&str, &str)> {
+        let scheme = ["http://", "https://"].into_iter().find(|scheme| url.starts_with(scheme))?;
+        let rest = url.get(scheme.len()..)?;
+        let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        (host > 0).then(|| url.split_at(scheme.len() + host))
+    }
 }

@@ -10,6 +10,7 @@ use super::Registration;
 use crate::names::AlarmArn;
 use crate::shift::PIN_SUFFIX;
 
+mod checks;
 mod stages;
 
 pub(crate) use stages::{check_limits, check_stages};
@@ -57,6 +58,7 @@ impl Registration {
         self.check_release(&mut violations);
         self.check_policy(&mut violations);
         self.check_barriers(&mut violations);
+        self.check_preflight(&mut violations);
         violations
     }
 

@@ -5,6 +5,7 @@ mod adapters;
 mod decisions;
 mod events;
 mod pipelines;
+mod preflight;
 mod registration;
 mod shifts;
 mod simulation;

@@ -1,0 +1,108 @@
+//! What follows from the facts: every check with its outcome, what is written down, and where the release goes.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::facts::{Answers, Facts};
+use super::subject::Subject;
+use super::{Check, Outcome};
+use crate::error_type::{ErrorType, Failure};
+use crate::finding::{Finding, Found};
+use crate::pipeline::{Onward, Run, Then, Turn, Waivable, Waiver, onward_to};
+use crate::plan::{LedgerWrite, Step, Steps};
+
+/// As long as the other evidence of a release.
+const FINDING_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What follows from the checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    /// The checks.
+    pub checks: Vec<Check>,
+    /// What is to be written, all of it at once.
+    pub steps: Steps,
+    /// Where the release goes, or why it does not.
+    pub onward: Result<Onward, Failure>,
+}
+
+/// Decides whether a release may move traffic.
+pub fn decide_preflight(subject: &Subject<'_>, facts: &Facts, now: Timestamp) -> Conclusion {
+    let mut checks = vec![
+        subject.check_alias(&facts.live),
+        subject.check_version(facts),
+        subject.check_role(facts),
+        subject.check_invocable(&facts.invocable),
+    ];
+    checks.extend(subject.check_answers(&facts.answers));
+    checks.extend([
+        subject.check_alarms(&facts.guards),
+        subject.check_traffic(&facts.history),
+        subject.check_quarantine(facts, now),
+        subject.check_barrier(),
+        subject.check_freeze(now),
+    ]);
+    checks.extend(subject.check_attestations());
+    checks.extend([subject.check_pin(&facts.pin), subject.check_provisioned_concurrency(facts)]);
+    let onward = verdict(&checks).map(|reason| onward_to(subject.run, 0, reason));
+    let mut row = vec![subject.note(Found::Before(checks.clone()), now)];
+    if onward.is_ok() {
+        row.extend(subject.write_firing(facts));
+    }
+    Conclusion { checks, steps: vec![row], onward }
+}
+
+/// Decides whether a release that has passed its last stage may complete.
+pub fn decide_verification(subject: &Subject<'_>, answers: &Answers, now: Timestamp) -> Conclusion {
+    let checks = subject.check_answers(answers);
+    let onward = verdict(&checks).map(|reason| Onward {
+        next: Turn::Shift,
+        stage: subject.run.strategy.stages.len(),
+        wait_seconds: 0,
+        then: Then::Shift,
+        reason,
+    });
+    let steps = vec![vec![subject.note(Found::After(checks.clone()), now)]];
+    Conclusion { checks, steps, onward }
+}
+
+/// Whether all checks went well enough, in a sentence.
+fn verdict(checks: &[Check]) -> Result<String, Failure> {
+    let with = |outcome| checks.iter().filter(move |check| check.outcome == outcome);
+    let count = checks.len();
+    let failed: Vec<String> =
+        with(Outcome::Failed).map(|check| format!("{}: {}", check.name, check.detail)).collect();
+    if checks.is_empty() {
+        Ok("nothing is registered that could be checked".to_owned())
+    } else if failed.is_empty() {
+        let (passed, noted) = (with(Outcome::Passed).count(), with(Outcome::Noted).count());
+        let waived = with(Outcome::Waived).count();
+        Ok(format!("{passed} of {count} checks passed, {noted} noted something, {waived} were waived"))
+    } else {
+        let message = format!("{} of {count} checks failed: {}", failed.len(), failed.join(" | "));
+        Err(Failure::new(ErrorType::PreflightFailed, message))
+    }
+}
+
+impl Subject<'_> {
+    fn note(&self, found: Found, now: Timestamp) -> Step {
+        Step::Note(Box::new(Finding {
+            service: self.release.service.clone(),
+            generation: self.release.generation,
+            at: now,
+            found,
+            keep_until: now.saturating_add(FINDING_KEPT).unwrap_or(now),
+        }))
+    }
+
+    /// Guards that fire already are no evidence against the release if that is waived. Which ones do is written down before
+    /// traffic moves, because from then on nobody can tell.
+    fn write_firing(&self, facts: &Facts) -> Option<Step> {
+        let waiver = self.run.waiver.as_ref().filter(|_| self.run.waives(Waivable::Alarms))?;
+        let firing = self.firing(&facts.guards);
+        if firing == waiver.firing {
+            return None;
+        }
+        let waiver = Some(Waiver { firing, ..waiver.clone() });
+        let run = Run { waiver, ..self.run.clone() };
+        Some(Step::Write(Box::new(LedgerWrite::of(self.release.running(run)))))
+    }
+}

@@ -1,0 +1,105 @@
+//! The guards: there, quiet, and able to call.
+
+use ripcord::pipeline::Waivable;
+use ripcord::preflight::Outcome;
+use ripcord::registration::Guard;
+use ripcord::signal::AlarmState;
+
+use super::{Case, check, check_waivable, guard, unseen};
+
+const ARN: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:latency";
+const ELSEWHERE: &str = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:latency";
+
+fn guarded_by(case: &mut Case, alarms: &[&str]) {
+    case.record.registration.guards =
+        alarms.iter().map(|alarm| Guard { alarm: (*alarm).to_owned() }).collect();
+}
+
+fn state(state: Option<AlarmState>) -> impl Fn(&mut Case) {
+    move |case| {
+        case.facts.guards.as_mut().unwrap()[0].state = state;
+    }
+}
+
+#[test]
+fn a_guard_that_fires_stops_a_release_unless_that_is_waived() {
+    check(state(Some(AlarmState::Ok)), "alarms", Outcome::Passed, "1 of 1 guards are OK");
+    check_waivable(Waivable::Alarms, state(Some(AlarmState::Alarm)), "alarms", "errors is in ALARM already");
+    check(
+        state(Some(AlarmState::InsufficientData)),
+        "alarms",
+        Outcome::Noted,
+        "errors is in INSUFFICIENT_DATA; 0 of 1 guards are OK",
+    );
+    check(state(None), "alarms", Outcome::Failed, "errors is in a state that is not known");
+}
+
+#[test]
+fn a_waiver_of_firing_guards_covers_neither_missing_nor_unseen_ones() {
+    let waived = |alter: fn(&mut Case)| {
+        move |case: &mut Case| {
+            case.waive(Waivable::Alarms);
+            alter(case);
+        }
+    };
+    check(|case| case.facts.guards = Ok(Vec::new()), "alarms", Outcome::Failed, "errors does not exist");
+    check(
+        waived(|case| case.facts.guards = Ok(Vec::new())),
+        "alarms",
+        Outcome::Failed,
+        "errors does not exist",
+    );
+    check(
+        waived(|case| case.facts.guards = unseen()),
+        "alarms",
+        Outcome::Failed,
+        "the guards could not be seen: AccessDenied",
+    );
+}
+
+#[test]
+fn a_guard_that_calls_nobody_is_noted() {
+    check(
+        |case| case.facts.guards.as_mut().unwrap()[0].actions_enabled = false,
+        "alarms",
+        Outcome::Noted,
+        "the actions of errors are disabled: it pulls no cord; 1 of 1 guards are OK",
+    );
+    check(
+        |case| case.facts.guards.as_mut().unwrap()[0].suppressed_by = Some("maintenance".to_owned()),
+        "alarms",
+        Outcome::Noted,
+        "the actions of errors are suppressed by maintenance; 1 of 1 guards are OK",
+    );
+}
+
+#[test]
+fn the_worst_guard_comes_first() {
+    check(
+        |case| {
+            guarded_by(case, &["errors", ARN, "gone"]);
+            case.facts.guards =
+                Ok(vec![guard("errors", AlarmState::InsufficientData), guard("latency", AlarmState::Alarm)]);
+        },
+        "alarms",
+        Outcome::Failed,
+        "latency is in ALARM already; gone does not exist; errors is in INSUFFICIENT_DATA",
+    );
+}
+
+#[test]
+fn a_guard_in_another_place_is_neither_asked_for_nor_missing() {
+    let mut case = Case::well();
+    guarded_by(&mut case, &["errors", ELSEWHERE]);
+    case.with_subject(|subject| assert_eq!(subject.guards_here(), ["errors"]));
+    check(
+        |case| guarded_by(case, &["errors", ELSEWHERE]),
+        "alarms",
+        Outcome::Noted,
+        &format!(
+            "{ELSEWHERE} lies in another region or account and cannot be seen from here; 1 of 2 guards are OK"
+        ),
+    );
+    guarded_by(&mut case, &["errors", ARN]);
+    case.with_subject(|subject| assert_eq!(subject.guards_here(), ["errors", "latency"]));
+}

@@ -1,0 +1,174 @@
+//! The rules for what a registration says of checks and freezes.
+
+use ripcord::registration::Registration;
+use serde_json::{Value, json};
+
+#[track_caller]
+fn report(field: &str, value: Value, expected: &str) {
+    let mut document = json!({
+        "service": "checkout",
+        "targets": [{ "name": "api", "kind": "lambda_alias", "function": "checkout", "alias": "live" }],
+        "guards": [{ "alarm": "errors" }],
+    });
+    document[field] = value;
+    let said = match Registration::parse(&document.to_string()) {
+        Ok(_) => String::new(),
+        Err(violations) => violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+    };
+    assert_eq!(said, expected);
+}
+
+#[track_caller]
+fn health(url: &str, status: u16, expected: &str) {
+    report("preflight", json!({ "health": { "url": url, "status": status } }), expected);
+}
+
+#[test]
+fn a_health_check_has_an_address_that_can_be_asked() {
+    let field = "preflight.health.url is";
+    let scheme = "an address that begins with http:// or https:// and names a host";
+    health("https://checkout.example/health?deep=1", 200, "");
+    health("http://127.0.0.1:8080", 200, "");
+    for url in ["ftp://checkout.example", "checkout.example", "https://", "https:///health", "https://?a"] {
+        health(url, 200, &format!("{field} {url:?}: {scheme}"));
+    }
+    health(
+        "https://ada:secret@checkout.example/health",
+        200,
+        "preflight.health.url is an address with credentials for checkout.example: without credentials: the registration is \
+         no place for secrets",
+    );
+    // An at sign behind the host is no credential.
+    health("https://checkout.example/users/@me", 200, "");
+    let visible = "visible ASCII characters, and no fragment, which a server never sees";
+    for url in ["https://checkout.example/a b", "https://checkout.example/ä", "https://checkout.example/#a"]
+    {
+        health(url, 200, &format!("{field} {url:?}: {visible}"));
+    }
+}
+
+#[test]
+fn a_health_check_is_as_long_as_a_browser_takes_and_has_a_status_that_exists() {
+    let url = |length: usize| format!("https://a/{}", "x".repeat(length - 10));
+    health(&url(2_048), 200, "");
+    health(&url(2_049), 200, "preflight.health.url is 2049 characters long: at most 2048 characters");
+    for status in [100, 599] {
+        health("https://a", status, "");
+    }
+    for status in [0, 99, 600] {
+        let expected = format!("preflight.health.status is {status}: a status of HTTP, between 100 and 599");
+        health("https://a", status, &expected);
+    }
+}
+
+#[test]
+fn a_smoke_test_is_small_and_points_into_an_answer() {
+    let payload = |bytes: usize| json!({ "smoke": { "payload": "x".repeat(bytes - 2) } });
+    report("preflight", payload(128 * 1024), "");
+    report(
+        "preflight",
+        payload(128 * 1024 + 1),
+        "preflight.smoke.payload is 131073 bytes long: at most 131072 bytes of JSON",
+    );
+    let pointer = |pointer: &str| json!({ "smoke": { "payload": {}, "expect": [{ "pointer": pointer, "equals": 1 }] } });
+    for good in ["", "/", "/statusCode", "/a/0"] {
+        report("preflight", pointer(good), "");
+    }
+    report(
+        "preflight",
+        pointer("statusCode"),
+        "preflight.smoke.expect[0].pointer is \"statusCode\": a JSON pointer, which begins with '/'; an empty one is the \
+         whole answer",
+    );
+}
+
+#[test]
+fn attestations_have_plain_names_and_are_named_once() {
+    let names = |names: &[&str]| json!({ "attestations": names });
+    report("preflight", names(&["tests", "image_scan", "plan-review", &"a".repeat(64)]), "");
+    let rule = "1 to 64 letters, digits, '-', '_' or '.'";
+    for odd in ["", "image scan", "täst", &"a".repeat(65)] {
+        report("preflight", names(&[odd]), &format!("preflight.attestations[0] is {odd:?}: {rule}"));
+    }
+    report(
+        "preflight",
+        names(&["tests", "tests"]),
+        "preflight.attestations[1] is \"tests\": an attestation is named once",
+    );
+}
+
+fn freeze(from: &str, to: &str, days: &[&str]) -> Value {
+    json!([{ "reason": "peak", "time_zone": "Europe/Berlin", "from": from, "to": to, "days": days }])
+}
+
+#[test]
+fn a_freeze_is_of_a_place_and_says_why() {
+    let mut document = freeze("16:00", "24:00", &["friday"]);
+    report("freezes", document.clone(), "");
+    document[0]["time_zone"] = json!("Berlin");
+    document[0]["reason"] = json!(" ");
+    report(
+        "freezes",
+        document,
+        "freezes[0].reason is \" \": says why, because people read it when they are refused\n\
+         freezes[0].time_zone is \"Berlin\": a time zone of the IANA database, such as Europe/Berlin or UTC",
+    );
+}
+
+#[test]
+fn a_freeze_ends_after_it_begins() {
+    let rule = |from: &str, to: &str| {
+        format!(
+            "freezes[0].to is {to:?}: after it begins, {from:?}; one that goes on after midnight of a weekday is two freezes"
+        )
+    };
+    report("freezes", freeze("2026-12-19T18:00", "2026-12-19T18:01", &[]), "");
+    for to in ["2026-12-19T18:00", "2026-12-19T17:59"] {
+        report("freezes", freeze("2026-12-19T18:00", to, &[]), &rule("2026-12-19T18:00", to));
+    }
+    report("freezes", freeze("16:00", "16:01", &["friday"]), "");
+    report("freezes", freeze("23:59", "24:00", &["friday"]), "");
+    for to in ["16:00", "06:00"] {
+        report("freezes", freeze("16:00", to, &["friday"]), &rule("16:00", to));
+    }
+}
+
+#[test]
+fn the_times_of_a_freeze_are_written_in_one_way() {
+    let dated = "a date and a time such as 2026-12-19T18:00; with days beside it, a time such as 16:00";
+    for from in [
+        "2026-12-19",
+        "2026-12-19T24:00",
+        "2026-02-29T00:00",
+        "2026-12-19 18:00",
+        "16:00",
+        "2026-12-19T18:00Z",
+        "2026-12-19T8:00",
+    ] {
+        let expected = format!("freezes[0].from is {from:?}: {dated}");
+        report("freezes", freeze(from, "2026-12-27T08:00", &[]), &expected);
+    }
+    let weekly = "on days of the week, a time such as 16:00";
+    for from in ["24:00", "16", "8:00", "16:00:00", "25:00", "2026-12-19T18:00"] {
+        let expected = format!("freezes[0].from is {from:?}: {weekly}");
+        report("freezes", freeze(from, "24:00", &["friday"]), &expected);
+    }
+    report(
+        "freezes",
+        freeze("16:00", "24:01", &["friday"]),
+        &format!("freezes[0].to is \"24:01\": {weekly}"),
+    );
+}
+
+#[test]
+fn the_days_of_a_freeze_exist_and_are_named_once() {
+    let rule = "one of monday, tuesday, wednesday, thursday, friday, saturday, sunday";
+    report(
+        "freezes",
+        freeze("16:00", "24:00", &["friday", "Friday", "", "friday"]),
+        &format!(
+            "freezes[0].days[1] is \"Friday\": {rule}\nfreezes[0].days[2] is \"\": {rule}\n\
+             freezes[0].days[3] is \"friday\": a day is named once"
+        ),
+    );
+}
