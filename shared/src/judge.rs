@@ -44,7 +44,7 @@ use against::{Case, Counted, hear, sum};
 pub const ALPHA: f64 = 0.01;
 
 /// The part of it that slow requests take where they are limited.
-const ALPHA_SLOW: f64 = 0.003;
+const ALPHA_SLOW: f64 = 0.002;
 
 /// Judges a stage by everything that is known about the release.
 pub fn judge(observations: &Observations) -> Judgement {
@@ -184,3 +184,6 @@ fn score(
     // Rounded up, because 0 means that it fails.
     measured.then(|| ((1.0 - strongest) * 100.0).ceil().clamp(1.0, 100.0) as u8)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::observations::{Counts, Minute, StageLimits};
 use super::wealth::{Stakes, Wealth, ln_add};
 
 /// The share of a metric's stake that is bet on its being worse than the stable version; the rest, on its exceeding the limit.
-const ON_WORSE_THAN_STABLE: f64 = 0.6;
+const ON_WORSE_THAN_STABLE: f64 = 0.75;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -172,6 +172,7 @@ impl fmt::Display for Finding {
                 }
                 let limit = percent(*limit);
                 match needed {
+                    Some(1) => write!(f, " prove no limit {limit} yet: 1 more request is needed"),
                     Some(needed) => {
                         write!(
                             f,
@@ -279,7 +280,7 @@ fn odds(ln: f64) -> String {
         format!("1 : 10^{:.0}", ln / std::f64::consts::LN_10)
     } else {
         // exp(20) fits, and less than one request's worth of evidence is no evidence.
-        format!("1 : {}", grouped(ln.exp().max(1.0) as u64))
+        format!("1 : {}", grouped(ln.exp().max(1.0).round() as u64))
     }
 }
 

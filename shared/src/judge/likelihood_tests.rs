@@ -1,3 +1,4 @@
+use super::super::wealth::BETS;
 use super::*;
 
 fn tally(bad: u64, requests: u64) -> Tally {
@@ -54,7 +55,7 @@ fn a_bet_against_an_equal_candidate_is_fair_whatever_the_margins() {
     for (candidate, stable, bad) in
         [(1, 1, 1), (50, 950, 12), (500, 500, 999), (10_000, 90_000, 10_000), (100_000, 100_000, 40)]
     {
-        for factor in super::super::wealth::FACTORS {
+        for (factor, _) in BETS {
             let mean: f64 = hypergeometric(candidate, stable, bad)
                 .into_iter()
                 .map(|(x, ln)| {
@@ -81,7 +82,7 @@ fn mean_rate_ratio(true_rate: f64, bad_rate: f64, limit: f64) -> f64 {
 
 #[test]
 fn a_bet_against_a_limit_is_fair_at_the_limit_and_loses_on_its_good_side() {
-    for factor in super::super::wealth::FACTORS {
+    for (factor, _) in BETS {
         let over = with_odds_multiplied(0.02, factor);
         assert!((mean_rate_ratio(0.02, over, 0.02) - 1.0).abs() < 1e-9);
         assert!(mean_rate_ratio(0.015, over, 0.02) < 1.0);
@@ -112,7 +113,7 @@ fn the_largest_minutes_give_finite_evidence() {
     let requests = 100_000;
     for bad in [0, 1, 10_000, requests] {
         for stable_bad in [0, 1, 10_000, requests] {
-            for factor in super::super::wealth::FACTORS {
+            for (factor, _) in BETS {
                 let odds = ln_odds_ratio(tally(bad, requests), tally(stable_bad, requests), factor);
                 let limit = usable_limit(0.0);
                 let rate = ln_rate_ratio(tally(bad, requests), with_odds_multiplied(limit, factor), limit);

@@ -109,10 +109,12 @@ pub enum Direction {
 }
 
 /// What a minute without a value means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// Nothing is known: it could have been bad.
+    #[default]
     Inconclusive,
     /// Nothing happened: right for metrics that are only published when something is wrong.
     Ok,

@@ -5,17 +5,18 @@
 //! the candidate is no worse, no part grows on average, so the whole is a supermartingale, and by Ville's inequality it ever
 //! reaches `x` with a probability of `1/x` at most, whenever and however often somebody looks.
 
-/// How many times the odds of a bad request may be multiplied.
+/// How many times the odds of a bad request may be multiplied, and the share of every stake that is bet on it.
 ///
 /// The smallest is what is tolerated: a candidate that is worse by less than about its square root gains nothing from the
 /// bets, however much traffic there is.
-pub(super) const FACTORS: [f64; 8] = [1.5, 2.2, 3.5, 6.0, 12.0, 30.0, 100.0, 500.0];
+pub(super) const BETS: [(f64, f64); 6] =
+    [(1.6, 0.12), (2.6, 0.28), (4.5, 0.28), (9.0, 0.2), (30.0, 0.08), (250.0, 0.04)];
 
 /// What is bet on a fault that is there from the release's first minute: most faults are.
-const FROM_THE_FIRST: f64 = 0.4;
+const FROM_THE_FIRST: f64 = 0.6;
 
 /// What is bet on faults that begin together with one of the later stages, such as those that only show under load.
-const FROM_A_STAGE: f64 = 0.3;
+const FROM_A_STAGE: f64 = 0.25;
 
 /// What is bet on any other minute; half of it within this many minutes, and half of the rest in twice as many again.
 const HALF_SPENT_MINUTES: f64 = 60.0;
@@ -56,9 +57,9 @@ impl Stakes {
 
 /// What has become of the stake, in logarithms: long healthy releases shrink it to almost nothing.
 pub(super) struct Wealth {
-    ln_at_work: [f64; FACTORS.len()],
+    ln_at_work: [f64; BETS.len()],
     waiting: f64,
-    runs: [Run; FACTORS.len()],
+    runs: [Run; BETS.len()],
 }
 
 /// The stretch of minutes that speaks most for a fault of one size: where it seems to have begun.
@@ -72,19 +73,18 @@ impl Wealth {
     /// Nothing bet yet.
     pub(super) fn new() -> Self {
         Self {
-            ln_at_work: [f64::NEG_INFINITY; FACTORS.len()],
+            ln_at_work: [f64::NEG_INFINITY; BETS.len()],
             waiting: 1.0,
-            runs: [Run { ln_ratio: 0.0, first: 0 }; FACTORS.len()],
+            runs: [Run { ln_ratio: 0.0, first: 0 }; BETS.len()],
         }
     }
 
     /// Bets `stake` more, and then lets the minute of this index decide: `ln_ratio` says how much better it fits a factor.
     pub(super) fn play(&mut self, index: usize, stake: f64, ln_ratio: impl Fn(f64) -> f64) {
         self.waiting = (self.waiting - stake).max(0.0);
-        let ln_part = (stake / FACTORS.len() as f64).ln();
-        for ((at_work, run), factor) in self.ln_at_work.iter_mut().zip(&mut self.runs).zip(FACTORS) {
+        for ((at_work, run), (factor, share)) in self.ln_at_work.iter_mut().zip(&mut self.runs).zip(BETS) {
             let ln_ratio = ln_ratio(factor);
-            *at_work = ln_add(*at_work, ln_part) + ln_ratio;
+            *at_work = ln_add(*at_work, (stake * share).ln()) + ln_ratio;
             if run.ln_ratio <= 0.0 {
                 *run = Run { ln_ratio: 0.0, first: index };
             }

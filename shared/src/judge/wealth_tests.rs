@@ -10,14 +10,14 @@ fn check_stakes(stages: usize, minutes: &[(usize, f64)], expected: &[f64]) {
 
 #[test]
 fn most_is_bet_on_the_first_minute_and_on_the_first_of_each_stage() {
-    // One stage: 0.6 is spread, a 61st of it on the first minute.
-    check_stakes(1, &[(0, 0.0), (0, 1.0)], &[0.4 + 0.6 / 61.0, 0.6 * (60.0 / 61.0 - 60.0 / 62.0)]);
-    // Three stages: 0.3 is spread, and 0.15 waits for each of the later stages.
-    let spread = |from: f64| 0.3 * (60.0 / (60.0 + from) - 60.0 / (61.0 + from));
+    // One stage: 0.4 is spread, a 61st of it on the first minute.
+    check_stakes(1, &[(0, 0.0), (0, 1.0)], &[0.6 + 0.4 / 61.0, 0.4 * (60.0 / 61.0 - 60.0 / 62.0)]);
+    // Three stages: 0.15 is spread, and 0.125 waits for each of the later stages.
+    let spread = |from: f64| 0.15 * (60.0 / (60.0 + from) - 60.0 / (61.0 + from));
     check_stakes(
         3,
         &[(0, 0.0), (1, 1.0), (1, 2.0), (2, 3.0)],
-        &[0.4 + spread(0.0), 0.15 + spread(1.0), spread(2.0), 0.15 + spread(3.0)],
+        &[0.6 + spread(0.0), 0.125 + spread(1.0), spread(2.0), 0.125 + spread(3.0)],
     );
 }
 
@@ -47,10 +47,10 @@ fn wealth_is_the_sum_over_sizes_and_beginnings() {
         wealth.play(index, stake, |factor| ln_ratio(step, factor));
     }
     let mut expected = 1.0 - minutes.iter().map(|(stake, _)| stake).sum::<f64>();
-    for factor in FACTORS {
+    for (factor, share) in BETS {
         for begin in 0..minutes.len() {
             let gain: f64 = minutes[begin..].iter().map(|(_, step)| ln_ratio(*step, factor)).sum();
-            expected += minutes[begin].0 / FACTORS.len() as f64 * gain.exp();
+            expected += minutes[begin].0 * share * gain.exp();
         }
     }
     assert!((wealth.ln() - expected.ln()).abs() < 1e-12, "{} {}", wealth.ln(), expected.ln());
@@ -100,5 +100,6 @@ fn sums_of_logarithms_survive_nothing_and_much() {
     assert_eq!(ln_add(f64::NEG_INFINITY, f64::NEG_INFINITY), f64::NEG_INFINITY);
     assert_eq!(ln_add(f64::NEG_INFINITY, 3.0), 3.0);
     assert_eq!(ln_add(5_000.0, -5_000.0), 5_000.0);
+
     assert!((ln_add(0.0, 0.0) - std::f64::consts::LN_2).abs() < 1e-15);
 }
