@@ -10,6 +10,7 @@ mod http;
 mod invoke;
 mod ledger;
 mod logs;
+mod metrics;
 mod notices;
 mod observe;
 mod traffic_history;

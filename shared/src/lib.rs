@@ -10,6 +10,7 @@ pub mod error_type;
 pub mod evidence;
 pub mod finding;
 pub mod judge;
+pub mod measure;
 pub mod metrics;
 pub mod names;
 pub mod notice;

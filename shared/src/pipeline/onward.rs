@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Run, Tempo};
-use crate::judge::Verdict;
+use crate::judge::{Finding, Judgement, Verdict};
 use crate::reason::duration;
 use crate::registration::Unproven;
 
@@ -59,14 +59,38 @@ pub struct Look {
     pub verdict: Verdict,
     /// Its reasons, in a sentence.
     pub why: String,
-    /// Up to when the candidate has been measured; nothing if never.
+    /// Up to when everything that was asked for has been measured, at this look or at one before; nothing if never.
     pub measured_until: Option<Timestamp>,
+}
+
+/// A person reads so many reasons; the finding has them all.
+const REASONS_MAX: usize = 4;
+
+impl Look {
+    /// What the judge says, in a sentence: the reasons that made the verdict.
+    pub fn of(judgement: &Judgement, measured_until: Option<Timestamp>) -> Self {
+        let verdict = judgement.verdict;
+        let deciding: Vec<&Finding> =
+            judgement.reasons.iter().filter(|finding| finding.verdict() == verdict).collect();
+        let mut said: Vec<String> = deciding.iter().take(REASONS_MAX).map(ToString::to_string).collect();
+        match deciding.len().saturating_sub(REASONS_MAX) {
+            0 => {}
+            more => said.push(format!("and {more} more")),
+        }
+        let why = if said.is_empty() { format!("the verdict is {verdict}") } else { said.join("; ") };
+        Self { verdict, why, measured_until }
+    }
 }
 
 /// CloudWatch has nearly all of a minute's metrics so long after its end. What comes later is read by the next look.
 const SETTLE_SECONDS: u32 = 60;
+/// A shift is written down before the alias is updated, and Lambda takes a moment to follow everywhere.
+const LANDING_SECONDS: u32 = 10;
 /// A stage that cannot be measured for longer than this goes back: traffic that nobody watches is not a release.
 const BLIND_MINUTES_MAX: u32 = 10;
+/// The execution that waits may last for sixty days; no person is waited for longer than two weeks.
+const APPROVAL_SECONDS_MAX: u32 = 14 * 24 * 60 * 60;
+const APPROVAL_SECONDS_MIN: u32 = 60;
 
 impl Tempo {
     /// Up to when the minutes of CloudWatch are complete.
@@ -79,7 +103,11 @@ impl Run {
     /// From when on a stage's metrics count: what came before its traffic had settled may be of either weight.
     pub fn counts_from(&self, stage: usize, tempo: Tempo) -> Option<Timestamp> {
         let at = self.reached.get(stage)?.at;
-        at.checked_add(tempo.seconds(self.strategy.stabilise_seconds)).ok()
+        at.checked_add(tempo.seconds(self.unsettled_seconds())).ok()
+    }
+
+    fn unsettled_seconds(&self) -> u32 {
+        self.strategy.stabilise_seconds.max(LANDING_SECONDS)
     }
 
     /// When a stage has been watched for `minutes`, and everything that its requests have to tell has been told.
@@ -91,40 +119,38 @@ impl Run {
 
 /// Decides where a release goes from the stage that it is in, after a look at it.
 pub fn decide_onward(run: &Run, look: &Look, now: Timestamp, tempo: Tempo) -> Onward {
-    let Some((stage, planned, reached)) = run.stage() else {
+    let Some((stage, planned, _)) = run.stage() else {
         return onward(Turn::RollBack, 0, "no stage of the release has begun".to_owned());
     };
     let minutes_max = run.strategy.watched_minutes_max(planned);
-    let (Some(baked_at), Some(given_up_at)) = (
+    let (Some(counts_from), Some(baked_at), Some(given_up_at)) = (
+        run.counts_from(stage, tempo),
         run.watched_for(stage, planned.bake_minutes, tempo),
         run.watched_for(stage, minutes_max, tempo),
     ) else {
         return onward(Turn::RollBack, stage, "the stage ends beyond the end of time".to_owned());
     };
     let why = || look.why.clone();
-    let seen_at = look.measured_until.unwrap_or(reached.at).max(reached.at);
-    let blind_s = now.duration_since(seen_at);
-    let is_blind = blind_s
-        > tempo.minutes(BLIND_MINUTES_MAX).saturating_add(tempo.seconds(
-            run.strategy.stabilise_seconds.saturating_add(SETTLE_SECONDS).saturating_add(run.timeout_seconds),
-        ));
+    let later = |until, reason| again(run, (stage, look.verdict), until, (now, tempo), reason);
     match look.verdict {
         Verdict::Fail => onward(Turn::RollBack, stage, why()),
-        Verdict::Pass if now >= baked_at => next_stage(run, stage, why()),
-        Verdict::Error if is_blind => {
-            let blind = duration(i64::from(tempo.plan_seconds(blind_s)));
-            let reason = format!("not measured for {blind} > limit {BLIND_MINUTES_MAX} min: {}", look.why);
-            onward(Turn::RollBack, stage, reason)
-        }
-        Verdict::Pass => again(run, stage, baked_at, now, tempo, why()),
-        Verdict::Inconclusive | Verdict::Error if now < baked_at => {
-            again(run, stage, baked_at, now, tempo, why())
-        }
-        Verdict::Inconclusive | Verdict::Error if now < given_up_at => {
-            let reason = format!("not proved within its bake of {} min: {}", planned.bake_minutes, look.why);
-            again(run, stage, given_up_at, now, tempo, reason)
-        }
+        Verdict::Pass if now >= baked_at => onward_to(run, stage + 1, why()),
+        Verdict::Pass => later(baked_at, why()),
         Verdict::Inconclusive | Verdict::Error => {
+            let seen_until = look.measured_until.map_or(counts_from, |until| until.max(counts_from));
+            if look.verdict == Verdict::Error
+                && let Some(blind) = blind(run, now.duration_since(seen_until), tempo)
+            {
+                return onward(Turn::RollBack, stage, format!("{blind}: {}", look.why));
+            }
+            if now < baked_at {
+                return later(baked_at, why());
+            }
+            if now < given_up_at {
+                let reason =
+                    format!("not proved within its bake of {} min: {}", planned.bake_minutes, look.why);
+                return later(given_up_at, reason);
+            }
             let reason = format!("still not proved after {minutes_max} min: {}", look.why);
             // A person may decide on thin evidence, but not on none.
             match (run.strategy.unproven, look.verdict) {
@@ -135,9 +161,13 @@ pub fn decide_onward(run: &Run, look: &Look, now: Timestamp, tempo: Tempo) -> On
     }
 }
 
-/// Where a release goes from a stage that it has passed.
-fn next_stage(run: &Run, passed: usize, why: String) -> Onward {
-    onward_to(run, passed + 1, why)
+/// Whether nobody has seen the stage for too long, and for how long. Between two looks nobody sees it anyway, and the newest
+/// minute that can be seen ended a while ago; both are granted on top.
+fn blind(run: &Run, unseen: SignedDuration, tempo: Tempo) -> Option<String> {
+    let granted_minutes = BLIND_MINUTES_MAX.saturating_add(run.strategy.look_minutes);
+    let granted = tempo.minutes(granted_minutes).saturating_add(tempo.seconds(SETTLE_SECONDS));
+    let said = |stretch| duration(i64::from(tempo.plan_seconds(stretch)));
+    (unseen > granted).then(|| format!("not measured for {} > limit {}", said(unseen), said(granted)))
 }
 
 /// How a release comes to a stage: at once, by a person's leave, or, after the last, to its end.
@@ -152,28 +182,44 @@ pub fn onward_to(run: &Run, stage: usize, why: String) -> Onward {
 /// What follows a shift to a stage: the first look at it, once a minute of it can be complete.
 pub fn onward_after_shift(run: &Run, stage: usize) -> Onward {
     let weight = run.strategy.stages.get(stage).map(|planned| planned.weight.to_string()).unwrap_or_default();
-    let wait_seconds = run.strategy.stabilise_seconds.saturating_add(SETTLE_SECONDS).saturating_add(60);
+    let wait_seconds = run.unsettled_seconds().saturating_add(60).saturating_add(SETTLE_SECONDS);
     Onward { wait_seconds, ..onward(Turn::Look, stage, format!("stage {} at {weight} has begun", stage + 1)) }
 }
 
 fn ask(run: &Run, stage: usize, why: String) -> Onward {
     let is_last = stage >= run.strategy.stages.len();
+    let seconds = run.strategy.approval_minutes_max.saturating_mul(60);
     Onward {
-        wait_seconds: run.strategy.approval_minutes_max.saturating_mul(60),
+        // Step Functions refuses to wait for no time at all, and for more than its own limit.
+        wait_seconds: seconds.clamp(APPROVAL_SECONDS_MIN, APPROVAL_SECONDS_MAX),
         then: if is_last { Then::Verify } else { Then::Shift },
         ..onward(Turn::Approve, stage, why)
     }
 }
 
-/// The next look: when one more minute is complete, or when the stage's time is up.
-fn again(run: &Run, stage: usize, until: Timestamp, now: Timestamp, tempo: Tempo, why: String) -> Onward {
-    let period = tempo.minutes(run.strategy.look_minutes).as_millis().max(1);
-    let since_minute = tempo.settled(now).as_millisecond().rem_euclid(i64::try_from(period).unwrap_or(i64::MAX));
-    let to_minute = SignedDuration::from_millis(i64::try_from(period).unwrap_or(i64::MAX) - since_minute);
-    let wait = to_minute.min(until.duration_since(now)).max(tempo.seconds(1));
+/// The next look: just after another minute has settled, or when the stage's time is up. A look that saw nothing is made up
+/// for soon, however rarely the stage is looked at otherwise.
+fn again(
+    run: &Run,
+    (stage, verdict): (usize, Verdict),
+    until: Timestamp,
+    (now, tempo): (Timestamp, Tempo),
+    why: String,
+) -> Onward {
+    let minutes = match verdict {
+        Verdict::Error => 1,
+        Verdict::Pass | Verdict::Inconclusive | Verdict::Fail => run.strategy.look_minutes.max(1),
+    };
+    let period_ms = i64::try_from(tempo.minutes(minutes).as_millis()).unwrap_or(i64::MAX).max(1);
+    let into_ms = tempo.settled(now).as_millisecond().rem_euclid(period_ms);
+    let to_next = SignedDuration::from_millis(period_ms - into_ms);
+    let wait = to_next.min(until.duration_since(now));
     Onward { wait_seconds: tempo.plan_seconds(wait).max(1), ..onward(Turn::Look, stage, why) }
 }
 
 fn onward(next: Turn, stage: usize, reason: String) -> Onward {
     Onward { next, stage, wait_seconds: 0, then: Then::Shift, reason }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::judge::Missing;
+
 /// A metric with a threshold, watched while a release moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -38,6 +40,7 @@ pub struct MetricCheck {
 }
 
 /// A metric of CloudWatch. In the values of dimensions, `$candidate` and `$stable` stand for the versions of the release.
+/// Once the candidate has all traffic there is no stable version to compare with: checks that name it are left out then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -53,16 +56,16 @@ pub struct MetricSource {
     pub stat: String,
 }
 
-/// What a minute without a value means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Missing {
-    /// Nothing is known, so nothing is proved.
-    #[default]
-    Inconclusive,
-    /// Nothing happened: right for metrics that are only published when something is wrong.
-    Ok,
+/// What stands for the candidate's version in a dimension.
+pub(crate) const CANDIDATE: &str = "$candidate";
+/// What stands for the stable version in a dimension.
+pub(crate) const STABLE: &str = "$stable";
+
+impl MetricCheck {
+    /// The metrics that it is made of.
+    pub fn sources(&self) -> impl Iterator<Item = &MetricSource> {
+        self.metric.iter().chain(self.inputs.values())
+    }
 }
 
 fn one() -> u32 {

@@ -11,6 +11,7 @@ use crate::names::AlarmArn;
 use crate::shift::PIN_SUFFIX;
 
 mod checks;
+mod metrics;
 mod stages;
 
 pub(crate) use stages::{check_limits, check_stages};
@@ -59,6 +60,7 @@ impl Registration {
         self.check_policy(&mut violations);
         self.check_barriers(&mut violations);
         self.check_preflight(&mut violations);
+        self.check_metrics(&mut violations);
         violations
     }
 
