@@ -1,8 +1,8 @@
 """Starts ministack for one rehearsal, behind the front, and teaches its CloudFormation what it lacks.
 
 What this file is for: to tie ministack's life to the process that started it, to send a stack's CloudWatch alarms to
-the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read. What Step
-Functions lack is in step_functions.py.
+the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read. What
+Step Functions lack is in step_functions.py.
 What it must not do: re-implement a service. Whatever needs more than a few lines here belongs to the front, in Rust.
 
 Every change is checked against the shape that the pinned ministack has. A different shape ends the start with a clear
@@ -142,7 +142,7 @@ def let_cloudwatch_put_events(eventbridge):
 def deliver_events_through_the_front(eventbridge):
     """Hands events to functions as EventBridge does: asynchronously, so that a failed one is tried again and kept.
 
-    Ministack runs the function once, and forgets. In a thread, because this may be the one that serves the front's call.
+    Ministack runs the function once, and forgets. In a thread, because this one may be what serves the front's call.
     """
     original = getattr(eventbridge, "_dispatch_to_lambda", None)
     if not callable(original) or original.__code__.co_varnames[:2] != ("arn", "payload"):

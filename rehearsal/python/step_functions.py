@@ -4,8 +4,8 @@ What this file is for: an execution that ends once and stays ended, timeouts and
 tasks whose calls pass the front, and paths that select nothing failing as they do on AWS instead of becoming null.
 What it must not do: decide where an execution goes. Whatever ministack does right is called, not written again.
 
-Waits, callbacks and whole executions last scaled seconds. A task that only calls a function has its `TimeoutSeconds` in
-real ones, because the function's own work is not scaled.
+Waits, callbacks and whole executions last scaled seconds. A task that only calls a function has its `TimeoutSeconds`
+in real ones, because the function's own work is not scaled.
 """
 
 import contextvars
@@ -54,6 +54,8 @@ CALLERS = {
 # The execution and the context object that a thread works for.
 current = contextvars.ContextVar("execution", default=None)
 context = contextvars.ContextVar("context", default=None)
+# How long the thread's next sleep lasts, if that is the one before a retry.
+retry_delay = contextvars.ContextVar("retry_delay", default=None)
 # Held for every change that must not come between another's look and change.
 one_at_a_time = threading.RLock()
 
@@ -193,7 +195,7 @@ def keep_the_end(sfn, original):
                 timer.cancel()
 
     def run_sub_machine(states, start_at, input_data, execution, ctx):
-        # In a thread of its own, where nobody would see the exception. The thread that waits for it sees the end itself.
+        # In a thread of its own, where nobody would see the exception. Whoever waits for it sees the end itself.
         try:
             return original["_run_sub_machine"](states, start_at, input_data, execution, ctx)
         except Ended:
@@ -214,6 +216,9 @@ def scale_the_time(sfn, original):
         execution = current.get()
         if execution is None:
             return original["_scaled_sleep"](seconds)
+        if retry_delay.get() is not None:
+            seconds = retry_delay.get()
+            retry_delay.set(None)
         if ends[execution["executionArn"]][0].wait(seconds * sfn._SFN_WAIT_SCALE):
             raise Ended
 
@@ -221,7 +226,7 @@ def scale_the_time(sfn, original):
         path = state_def[field]
         seconds = sfn._resolve_path_or_ctx(path, sfn._apply_input_path(state_def, raw_input, ctx), ctx)
         if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < least:
-            raise failure(sfn, f"The {field} '{path}' selects {json.dumps(seconds)}, not {least} or more seconds")
+            raise failure(sfn, f"The {field} '{path}' selects {json.dumps(seconds)}, not {least} seconds or more")
         return seconds
 
     def execute_wait(state_def, raw_input, ctx=None):
@@ -392,7 +397,7 @@ def read_paths_strictly(sfn, original):
     def evaluate_rule(rule, data, ctx=None):
         path = rule.get("Variable")
         if path and "IsPresent" not in rule and not selects(path, data, ctx):
-            raise failure(sfn, f"Invalid path '{path}': The choice state's condition path references an invalid value")
+            raise failure(sfn, f"Invalid path '{path}': the choice's condition references an invalid value")
         return original["_evaluate_rule"](rule, data, ctx)
 
     sfn._resolve_params_obj = resolve_params
@@ -400,18 +405,19 @@ def read_paths_strictly(sfn, original):
 
 
 def match_errors(sfn, original):
-    """No Retry or Catch matches States.Runtime, and MaxDelaySeconds bounds a delay. Jitter is not applied."""
+    """No Retry or Catch matches States.Runtime, and a delay is as long as its retrier says. Jitter is not applied."""
 
     def error_matches(error_equals, error):
         return error != "States.Runtime" and original["_error_matches"](error_equals, error)
 
     def find_retrier(retriers, error, retry_counts):
         retrier, index = original["_find_matching_retrier"](retriers, error, retry_counts)
-        if retrier is None or "MaxDelaySeconds" not in retrier:
-            return retrier, index
-        grown = retrier.get("BackoffRate", 2.0) ** retry_counts.get(index, 0)
-        delay = min(retrier.get("IntervalSeconds", 1) * grown, retrier["MaxDelaySeconds"])
-        return {**retrier, "IntervalSeconds": delay, "BackoffRate": 1.0}, index
+        if retrier is not None:
+            grown = retrier.get("BackoffRate", 2.0) ** retry_counts.get(index, 0)
+            delay = retrier.get("IntervalSeconds", 1) * grown
+            # The engine sleeps next, and for a minute at most; what is left here is stronger.
+            retry_delay.set(min(delay, retrier.get("MaxDelaySeconds", delay)))
+        return retrier, index
 
     sfn._error_matches = error_matches
     sfn._find_matching_retrier = find_retrier

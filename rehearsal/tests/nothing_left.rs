@@ -48,6 +48,33 @@ async fn a_drop_ends_ministack_and_its_functions_and_removes_their_folder() {
     assert_gone(group, &home);
 }
 
+/// Where a process listens, as `/proc/net/tcp` writes addresses; those of IPv6 are longer.
+fn listening(process: u32) -> Vec<String> {
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).unwrap());
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .filter_map(|entry| Some(std::fs::read_link(entry.ok()?.path()).ok()?.display().to_string()))
+        .collect();
+    let listening = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(|line| {
+        // "sl local remote state queues timer retransmissions uid timeout inode …"; 0A is LISTEN.
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_ours = fields[3] == "0A" && sockets.contains(&format!("socket:[{}]", fields[9]));
+        is_ours.then(|| fields[1].to_owned())
+    });
+    listening.collect()
+}
+
+#[tokio::test]
+async fn everything_listens_on_the_loopback_address_alone() {
+    let scene = Scene::deployed().await;
+    scene.invoke("live", &json!({})).await;
+    for process in [std::process::id(), scene.aws.process_group_id()] {
+        let listening = listening(process);
+        assert!(!listening.is_empty(), "front, ministack, runtime API: {process} listens");
+        assert!(listening.iter().all(|address| address.starts_with("0100007F:")), "{listening:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_publication_goes_with_the_local_aws() {
     let target = tempfile::tempdir().unwrap();

@@ -1,5 +1,4 @@
 //! The stage on which releases are rehearsed. A stand-in takes the artefact's place, so that this needs no release build.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ripcord_rehearsal::{
     LocalAws, Options,

@@ -2,135 +2,17 @@
 //! that arrive by name, and tasks that a test can see and break.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod machines;
 #[expect(dead_code, reason = "these tests need only some of its calls")]
 mod scene;
 
+use machines::{AFTERMATH, ASK, Machines, SOON, approval, assert_scaled, output, task};
 use ripcord_rehearsal::{
     executions::ExecutionStatus,
-    front::{
-        call::Caller,
-        faults::{Fault, FaultRule},
-    },
+    front::faults::{Fault, FaultRule},
 };
-use scene::Scene;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-
-const SOON: Duration = Duration::from_secs(20);
-/// Longer than anything that a stopped execution could still be about to do in these tests.
-const AFTERMATH: Duration = Duration::from_millis(2_500);
-
-const ASK: &str = "arn:aws:states:::lambda:invoke";
-const ASK_WITH_TOKEN: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
-
-/// The stack, and the calls that these tests make to Step Functions.
-struct Machines {
-    scene: Scene,
-}
-
-impl Machines {
-    async fn deployed() -> Self {
-        Self { scene: Scene::deployed().await }
-    }
-
-    async fn call(&self, operation: &str, document: &Value) -> Result<Value, Value> {
-        let target = format!("AWSStepFunctions.{operation}");
-        let answer = self.scene.aws.client_as("tester").json("states", &target, document).await.unwrap();
-        let document = serde_json::from_slice(&answer.body).unwrap();
-        if answer.status.is_success() { Ok(document) } else { Err(document) }
-    }
-
-    /// A machine of these states; the first is named `First`.
-    async fn create(&self, mut definition: Value) -> String {
-        definition["StartAt"] = json!("First");
-        let document = json!({
-            "name": "made-by-a-test", "definition": definition.to_string(),
-            "roleArn": format!("arn:aws:iam::{}:role/any", self.scene.aws.account_id()),
-        });
-        let created = self.call("CreateStateMachine", &document).await.unwrap();
-        created["stateMachineArn"].as_str().unwrap().to_owned()
-    }
-
-    async fn start(&self, machine: &str, input: &Value) -> String {
-        self.scene.aws.executions().start(machine, input).await.unwrap()
-    }
-
-    async fn run(&self, definition: Value, input: &Value) -> Value {
-        let execution = self.start(&self.create(definition).await, input).await;
-        self.until_ended(&execution).await
-    }
-
-    async fn described(&self, execution: &str) -> Value {
-        self.call("DescribeExecution", &json!({ "executionArn": execution })).await.unwrap()
-    }
-
-    async fn until_ended(&self, execution: &str) -> Value {
-        let deadline = Instant::now() + SOON;
-        loop {
-            let described = self.described(execution).await;
-            if described["status"] != "RUNNING" {
-                return described;
-            }
-            assert!(Instant::now() < deadline, "{:?}", self.events(execution).await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// The types of the execution's events, oldest first.
-    async fn events(&self, execution: &str) -> Vec<String> {
-        let history = self.scene.aws.executions().history(execution).await.unwrap();
-        history.into_iter().map(|(_, kind)| kind).collect()
-    }
-
-    async fn until_event(&self, execution: &str, kind: &str) {
-        let deadline = Instant::now() + SOON;
-        while !self.events(execution).await.iter().any(|event| event == kind) {
-            assert!(Instant::now() < deadline, "no {kind}: {:?}", self.events(execution).await);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// The token in the first event with one that a function printed.
-    async fn token(&self) -> String {
-        let seen = ripcord_rehearsal::wait_until("a token", SOON, || self.scene.received("token")).await;
-        seen.unwrap()["token"].as_str().unwrap().to_owned()
-    }
-
-    fn tasks(&self) -> Vec<(Option<String>, Option<u16>)> {
-        let tasks = self.scene.aws.journal().matching(|entry| entry.caller == Caller::States);
-        tasks.into_iter().map(|entry| (entry.resource, entry.status)).collect()
-    }
-}
-
-fn task(extra: Value) -> Value {
-    let mut task = json!({
-        "Type": "Task", "Resource": ASK, "End": true,
-        "Parameters": {"FunctionName": "echo:live", "Payload.$": "$"},
-    });
-    task.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    task
-}
-
-fn approval(extra: Value) -> Value {
-    let parameters = json!({"FunctionName": "echo:live", "Payload": {
-        "token.$": "$$.Task.Token", "fail.$": "$.fail",
-    }});
-    let mut approval = task(json!({"Resource": ASK_WITH_TOKEN, "Parameters": parameters}));
-    approval.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    approval
-}
-
-fn output(described: &Value) -> Value {
-    assert_eq!(described["status"], "SUCCEEDED", "{described}");
-    serde_json::from_str(described["output"].as_str().unwrap()).unwrap()
-}
-
-#[track_caller]
-fn assert_scaled(started: Instant, scaled_s: f64) {
-    let (elapsed, least) = (started.elapsed().as_secs_f64(), scaled_s / 60.0);
-    // An execution takes a sixth of a second to begin; the rest is for a busy machine.
-    assert!((least..least + 2.5).contains(&elapsed), "{elapsed:.2} s for {scaled_s} scaled seconds");
-}
 
 #[tokio::test]
 async fn a_deployed_machine_runs_in_scaled_time_and_its_unhappy_end_reaches_a_function() {
@@ -158,6 +40,10 @@ async fn a_deployed_machine_runs_in_scaled_time_and_its_unhappy_end_reaches_a_fu
     assert_eq!(event["detail"]["status"], "FAILED");
     assert_eq!(event["detail"]["executionArn"], execution);
     assert_eq!(event["detail"]["error"], "StageFailed");
+    // Asynchronously, as EventBridge invokes: a failure would be tried again and kept.
+    let delivered =
+        machines.scene.aws.journal().matching(|entry| entry.resource.as_deref() == Some("receiver"));
+    assert_eq!(delivered.iter().map(|entry| entry.status).collect::<Vec<_>>(), [Some(202)]);
 }
 
 #[tokio::test]
@@ -239,18 +125,22 @@ async fn a_callback_fails_with_its_functions_error_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_longest_delay_bounds_the_wait_before_a_retry() {
+async fn a_retry_waits_as_long_as_its_retrier_says() {
     let machines = Machines::deployed().await;
-    let retry = |delay_s_max: u32| {
-        json!({"States": {"First": task(json!({"Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 10,
-            "BackoffRate": 6, "MaxAttempts": 2, "MaxDelaySeconds": delay_s_max}]}))}})
-    };
-    // Ten seconds before the first retry, and then not sixty but ten.
-    let started = Instant::now();
-    let ended = machines.run(retry(10), &json!({"fail": true})).await;
-    assert_eq!(ended["error"], "Broken");
-    let elapsed = started.elapsed().as_secs_f64();
-    assert!((20.0 / 60.0..70.0 / 60.0).contains(&elapsed), "{elapsed:.2} s");
+    // Ten seconds and then, instead of six hundred, ten; and a delay of more than a minute.
+    let bounded = json!({"IntervalSeconds": 10, "BackoffRate": 60, "MaxAttempts": 2, "MaxDelaySeconds": 10});
+    let long = json!({"IntervalSeconds": 90, "BackoffRate": 1, "MaxAttempts": 1});
+    for (name, mut retry, least_s, most_s) in [("bounded", bounded, 20.0, 500.0), ("long", long, 90.0, 500.0)]
+    {
+        retry["ErrorEquals"] = json!(["States.ALL"]);
+        let machine =
+            machines.create_as(name, json!({"States": {"First": task(json!({"Retry": [retry]}))}})).await;
+        let started = Instant::now();
+        let execution = machines.start(&machine, &json!({"fail": true})).await;
+        assert_eq!(machines.until_ended(&execution).await["error"], "Broken");
+        let elapsed = started.elapsed().as_secs_f64();
+        assert!((least_s / 60.0..most_s / 60.0).contains(&elapsed), "{name}: {elapsed:.2} s");
+    }
 }
 
 #[tokio::test]
@@ -279,12 +169,9 @@ async fn a_stopped_execution_stays_stopped_wherever_it_was() {
     let mut stopped = Vec::new();
     for (name, mut first, event) in places {
         first.as_object_mut().unwrap().remove("End");
-        let definition = json!({"StartAt": "First", "States": {"First": first, "After": after}});
-        let document = json!({"name": name, "definition": definition.to_string(),
-            "roleArn": format!("arn:aws:iam::{}:role/any", machines.scene.aws.account_id())});
-        let machine = machines.call("CreateStateMachine", &document).await.unwrap();
+        let machine = machines.create_as(name, json!({"States": {"First": first, "After": after}})).await;
         let input = json!({"sleep_ms": 1_000, "fail": name == "tries-again"});
-        let execution = machines.start(machine["stateMachineArn"].as_str().unwrap(), &input).await;
+        let execution = machines.start(&machine, &input).await;
         machines.until_event(&execution, event).await;
         let stop = json!({"executionArn": execution, "error": "Superseded", "cause": "a test said so"});
         let once = machines.call("StopExecution", &stop).await.unwrap();
@@ -376,12 +263,11 @@ async fn a_path_that_selects_nothing_ends_the_execution_whatever_would_catch_it(
         json!({"Type": "Choice", "Choices": [{"Variable": "$.absent", "StringEquals": "x", "Next": "Caught"}], "Default": "Caught"}),
     ];
     for (index, first) in missing.into_iter().enumerate() {
-        let definition = json!({"StartAt": "First", "States": {"First": first, "Caught": rescue}});
-        let document = json!({"name": format!("machine-{index}"), "definition": definition.to_string(),
-            "roleArn": format!("arn:aws:iam::{}:role/any", machines.scene.aws.account_id())});
-        let machine = machines.call("CreateStateMachine", &document).await.unwrap();
+        let machine = machines
+            .create_as(&format!("machine-{index}"), json!({"States": {"First": first, "Caught": rescue}}))
+            .await;
         let input = json!({"text": "ten", "fail": false});
-        let execution = machines.start(machine["stateMachineArn"].as_str().unwrap(), &input).await;
+        let execution = machines.start(&machine, &input).await;
         let ended = machines.until_ended(&execution).await;
         assert_eq!(
             (&ended["status"], &ended["error"]),

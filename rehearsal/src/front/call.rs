@@ -171,7 +171,7 @@ fn json_resource(body: &[u8]) -> Option<String> {
         return None;
     }
     let document: Value = serde_json::from_slice(body).ok()?;
-    ["TableName", "TopicArn", "QueueUrl", "stateMachineArn", "AlarmName"]
+    ["TableName", "TopicArn", "QueueUrl", "stateMachineArn", "executionArn", "AlarmName"]
         .iter()
         .find_map(|field| document.get(*field)?.as_str().map(str::to_owned))
 }
