@@ -1,6 +1,7 @@
 //! The suite and the example service, deployed into the local AWS as a team deploys them: what rehearsals and
 //! end-to-end tests begin with. It sets the stage; it must not act on it.
 
+mod history;
 mod release;
 
 use std::path::Path;

@@ -14,16 +14,19 @@ use alias_weight_shifter::Shifter;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use release_preflight::Inspector;
 use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
 use ripcord::error_type::Failure;
+use ripcord::pipeline::Tempo;
 use serde_json::Value;
+use stage_validator::Validator;
 
 // One invocation at a time, nothing to run in parallel: a second thread would only cost its start.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::from_environment()?;
     let aws = Aws::new(&settings.connection.sdk_config(), settings.names);
-    let namespace = settings.namespace;
+    let Settings { namespace, tempo, .. } = settings;
     let clock = Timestamp::now;
     let ended = match settings.handler.as_str() {
         "alarm-rollback" => {
@@ -37,6 +40,20 @@ async fn main() -> anyhow::Result<()> {
             let shifter = &Shifter { aws, namespace, clock };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
                 alias_weight_shifter::shift(&event.payload, deadline(&event), shifter).await.map_err(named)
+            }))
+            .await
+        }
+        "release-preflight" => {
+            let inspector = &Inspector { aws, namespace, clock, tempo };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                release_preflight::inspect(&event.payload, deadline(&event), inspector).await.map_err(named)
+            }))
+            .await
+        }
+        "stage-validator" => {
+            let validator = &Validator { aws, namespace, clock, tempo };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                stage_validator::validate(&event.payload, deadline(&event), validator).await.map_err(named)
             }))
             .await
         }
@@ -68,6 +85,7 @@ struct Settings {
     connection: Connection,
     names: SuiteNames,
     namespace: String,
+    tempo: Tempo,
 }
 
 impl Settings {
@@ -91,6 +109,18 @@ impl Settings {
                 topic_arn: required("RIPCORD_TOPIC_ARN")?,
             },
             namespace: required("RIPCORD_NAMESPACE")?,
+            tempo: tempo(env::var("RIPCORD_MINUTE_MS").ok())?,
         })
+    }
+}
+
+/// Only a rehearsal says that a minute lasts less than one.
+fn tempo(minute_ms: Option<String>) -> anyhow::Result<Tempo> {
+    match minute_ms {
+        None => Ok(Tempo::REAL),
+        Some(text) => {
+            let ms = text.parse().with_context(|| format!("failed to read RIPCORD_MINUTE_MS = {text:?}"))?;
+            Ok(Tempo::of_minute_ms(ms))
+        }
     }
 }

@@ -4,8 +4,11 @@
 
 mod crashes;
 mod deploy;
+mod driven;
 mod faults;
+mod inbox;
 mod operator;
+mod pipelines;
 mod round_trips;
 mod scene;
 mod storm;

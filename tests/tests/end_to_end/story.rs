@@ -7,8 +7,9 @@ use ripcord::release::Phase;
 use ripcord_rehearsal::checkout::{Behaviour, SERVICE};
 use ripcord_rehearsal::front::call::Caller;
 use ripcord_rehearsal::traffic::TrafficOptions;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::inbox::Inbox;
 use crate::scene::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,43 +71,4 @@ async fn a_bad_version_is_rolled_back_by_its_alarm() {
     let refused =
         scene.stage.invoke(&scene.local, "alias-weight-shifter", &event).await.unwrap().unwrap_err();
     assert_eq!(refused["errorType"], "VersionQuarantined", "{refused}");
-}
-
-/// A queue on the notices' topic, as a chat or a pager would be.
-struct Inbox<'scene> {
-    scene: &'scene Scene,
-    queue: String,
-}
-
-impl<'scene> Inbox<'scene> {
-    async fn subscribe(scene: &'scene Scene) -> Self {
-        let client = scene.local.client();
-        let created =
-            client.json("sqs", "AmazonSQS.CreateQueue", &json!({ "QueueName": "inbox" })).await.unwrap();
-        let queue: Value = serde_json::from_slice(&created.body).unwrap();
-        let arn = format!("arn:aws:sqs:{}:{}:inbox", scene.local.region(), scene.local.account_id());
-        let topic = &scene.stage.suite["NoticesTopicArn"];
-        let fields = [("Action", "Subscribe"), ("TopicArn", topic), ("Protocol", "sqs"), ("Endpoint", &arn)];
-        let subscribed = client.query("sns", &fields).await.unwrap();
-        assert!(subscribed.status.is_success(), "{}", subscribed.text());
-        Self { scene, queue: queue["QueueUrl"].as_str().unwrap().to_owned() }
-    }
-
-    /// The first notice whose text contains `part`.
-    async fn notice(&self, part: &str) -> Value {
-        let client = self.scene.local.client();
-        let ask = json!({ "QueueUrl": self.queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
-        for _ in 0..20 {
-            let received = client.json("sqs", "AmazonSQS.ReceiveMessage", &ask).await.unwrap();
-            let received: Value = serde_json::from_slice(&received.body).unwrap_or_default();
-            for message in received["Messages"].as_array().into_iter().flatten() {
-                let envelope: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
-                let text = envelope["Message"].as_str().unwrap();
-                if text.contains(part) {
-                    return serde_json::from_str(text).unwrap();
-                }
-            }
-        }
-        panic!("no notice contains {part:?}");
-    }
 }
