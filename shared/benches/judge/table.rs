@@ -19,8 +19,7 @@ pub(crate) struct Block<'a> {
 
 impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.releases.len();
-        writeln!(f, "\n### {}: {count} releases\n", self.title)?;
+        writeln!(f, "\n### {}: {} releases\n", self.title, self.releases.len())?;
         let healthy = self.releases.iter().all(|compared| compared.release.kind == Kind::Healthy);
         if healthy {
             writeln!(f, "| judge | false rollbacks | unproven | completed | bad requests served, mean |")?;
@@ -28,47 +27,85 @@ impl fmt::Display for Block<'_> {
         } else {
             writeln!(
                 f,
-                "| judge | rolled back | missed | unproven | minutes to detection, median (p90) | bad requests served, mean | \
-                 × bound, median | × bound where it exceeds a minute |"
+                "| judge | found | missed | unproven | rolled back before the fault | minutes to detection, median (p90) | \
+                 bad requests served, mean | × bound, median | the same where the bound exceeds a minute | \
+                 × the larger of bound and minute, median |"
             )?;
-            writeln!(f, "|---|--:|--:|--:|--:|--:|--:|--:|")?;
+            writeln!(f, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
         }
         for (index, judge) in Judge::ALL.into_iter().enumerate() {
-            let outcomes: Vec<(&Compared, Outcome)> =
-                self.releases.iter().map(|compared| (*compared, compared.outcomes[index])).collect();
-            let share = |end: End| {
-                let number = outcomes.iter().filter(|(_, outcome)| outcome.end == end).count();
-                Share { number, of: count }
+            let column = Column {
+                name: judge.name(),
+                outcomes: self.releases.iter().map(|one| (&one.release, one.outcomes[index])).collect(),
             };
-            let bad: u64 = outcomes.iter().map(|(_, outcome)| outcome.bad_served).sum();
-            let bad = bad as f64 / count as f64;
-            let name = judge.name();
-            let (failed, unproven, completed) =
-                (share(End::Failed), share(End::Unproven), share(End::Completed));
-            if healthy {
-                writeln!(f, "| {name} | {} | {unproven} | {completed} | {bad:.1} |", failed.with_error())?;
-                continue;
-            }
-            let mut minutes: Vec<f64> = outcomes
-                .iter()
-                .filter(|(_, outcome)| outcome.end == End::Failed)
-                .filter_map(|(_, outcome)| outcome.minutes_at_fault.map(|minutes| minutes as f64))
-                .collect();
-            let (median, p90) = (quantile(&mut minutes, 0.5), quantile(&mut minutes, 0.9));
-            let mut multiples: Vec<f64> =
-                outcomes.iter().map(|(compared, outcome)| multiple(compared, outcome)).collect();
-            let mut long: Vec<f64> = outcomes
-                .iter()
-                .filter(|(compared, _)| bound(&compared.release) > compared.release.candidate_per_minute())
-                .map(|(compared, outcome)| multiple(compared, outcome))
-                .collect();
-            let (all, long) = (quantile(&mut multiples, 0.5), quantile(&mut long, 0.5));
-            writeln!(
-                f,
-                "| {name} | {failed} | {completed} | {unproven} | {median:.0} ({p90:.0}) | {bad:.1} | {all:.2} | {long:.2} |"
-            )?;
+            if healthy { column.write_healthy(f)? } else { column.write_regressions(f)? }
         }
         Ok(())
+    }
+}
+
+/// What one judge made of the releases of a block.
+struct Column<'a> {
+    name: String,
+    outcomes: Vec<(&'a Release, Outcome)>,
+}
+
+impl Column<'_> {
+    fn write_healthy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.share(|outcome| outcome.end == End::Failed).with_error();
+        let unproven = self.share(|outcome| outcome.end == End::Unproven);
+        let completed = self.share(|outcome| outcome.end == End::Completed);
+        writeln!(f, "| {} | {failed} | {unproven} | {completed} | {:.1} |", self.name, self.mean_bad())
+    }
+
+    fn write_regressions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = |outcome: &Outcome| outcome.end == End::Failed && outcome.minutes_at_fault.is_some();
+        let early = self.share(|outcome| outcome.end == End::Failed && outcome.minutes_at_fault.is_none());
+        let missed = self.share(|outcome| outcome.end == End::Completed);
+        let unproven = self.share(|outcome| outcome.end == End::Unproven);
+        let detected = self.outcomes.iter().filter(|(_, outcome)| found(outcome));
+        let minutes: Vec<f64> = detected
+            .filter_map(|(_, outcome)| outcome.minutes_at_fault.map(|minutes| minutes as f64))
+            .collect();
+        write!(f, "| {} | {} | {missed} | {unproven} | {early} ", self.name, self.share(found))?;
+        write!(
+            f,
+            "| {:.0} ({:.0}) | {:.1} ",
+            quantile(&minutes, 0.5),
+            quantile(&minutes, 0.9),
+            self.mean_bad()
+        )?;
+
+        // Without a verdict on the fault there is no end to the requests.
+        let requests = |outcome: &Outcome| {
+            if found(outcome) { outcome.requests_at_fault as f64 } else { f64::INFINITY }
+        };
+        let (mut all, mut long, mut attainable) = (Vec::new(), Vec::new(), Vec::new());
+        for (release, outcome) in &self.outcomes {
+            let (requests, bound, minute) =
+                (requests(outcome), bound(release), release.candidate_per_minute());
+            all.push(requests / bound);
+            attainable.push(requests / bound.max(minute));
+            if bound > minute {
+                long.push(requests / bound);
+            }
+        }
+        for multiples in [all, long, attainable] {
+            write!(f, "| {:.2} ", quantile(&multiples, 0.5))?;
+        }
+        writeln!(f, "|")
+    }
+
+    fn share(&self, counts: impl Fn(&Outcome) -> bool) -> Share {
+        Share {
+            number: self.outcomes.iter().filter(|(_, outcome)| counts(outcome)).count(),
+            of: self.outcomes.len(),
+        }
+    }
+
+    fn mean_bad(&self) -> f64 {
+        self.outcomes.iter().map(|(_, outcome)| outcome.bad_served as f64).sum::<f64>()
+            / self.outcomes.len() as f64
     }
 }
 
@@ -100,18 +137,9 @@ fn bound(release: &Release) -> f64 {
     ripcord::judge::ALPHA.ln().abs() / (divergence(bad.errors, base.errors) + divergence(bad.slow, base.slow))
 }
 
-/// Requests at fault until the verdict as a multiple of the bound; without a verdict there is no end to it.
-fn multiple(compared: &Compared, outcome: &Outcome) -> f64 {
-    match outcome.end {
-        End::Failed if outcome.minutes_at_fault.is_some() => {
-            outcome.requests_at_fault as f64 / bound(&compared.release)
-        }
-        End::Failed | End::Unproven | End::Completed => f64::INFINITY,
-    }
-}
-
-fn quantile(values: &mut [f64], at: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let index = ((values.len() as f64 - 1.0) * at).round().max(0.0) as usize;
-    values.get(index).copied().unwrap_or(f64::NAN)
+fn quantile(values: &[f64], at: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = ((sorted.len() as f64 - 1.0) * at).round().max(0.0) as usize;
+    sorted.get(index).copied().unwrap_or(f64::NAN)
 }

@@ -6,8 +6,9 @@ use super::likelihood::{ln_odds_ratio, ln_rate_ratio, usable_limit, with_odds_mu
 use super::observations::{Counts, Minute, StageLimits};
 use super::wealth::{Stakes, Wealth, ln_add};
 
-/// The share of a metric's stake that is bet on its being worse than the stable version; the rest, on its exceeding the limit.
-const ON_WORSE_THAN_STABLE: f64 = 0.75;
+/// The share of a minute's stake that is bet on the candidate's being worse than the stable version, where there is one to
+/// compare with; the rest is bet on its exceeding the limit. The choice may depend on requests, but never on bad ones.
+const ON_WORSE_THAN_STABLE: f64 = 0.8;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,17 +61,18 @@ pub(super) fn hear(counted: Counted, minutes: &[&Minute], stages: &[StageLimits]
         };
         let stake = stakes.next(minute.stage, elapsed_minutes(minutes, minute));
         let candidate = counted.of(&minute.candidate);
+        let stable =
+            minute.stable.as_ref().map(|counts| counted.of(counts)).filter(|tally| tally.requests > 0);
+        let on_worse = if stable.is_some() { ON_WORSE_THAN_STABLE } else { 0.0 };
         let usable = usable_limit(limit);
-        over_limit.play(index, stake, |factor| {
+        over_limit.play(index, stake * (1.0 - on_worse), |factor| {
             ln_rate_ratio(candidate, with_odds_multiplied(usable, factor), usable)
         });
-        let stable = minute.stable.as_ref().map(|counts| counted.of(counts));
-        worse.play(index, stake, |factor| {
+        worse.play(index, stake * on_worse, |factor| {
             stable.map_or(0.0, |stable| ln_odds_ratio(candidate, stable, factor))
         });
-        let ln_worse = ON_WORSE_THAN_STABLE.ln() + worse.ln();
-        let ln_over = (1.0 - ON_WORSE_THAN_STABLE).ln() + over_limit.ln();
-        evidence.ln_wealth = ln_add(ln_worse, ln_over);
+        let (ln_worse, ln_over) = (worse.ln(), over_limit.ln());
+        evidence.ln_wealth = ln_add(stakes.ln_waiting(), ln_add(ln_worse, ln_over));
         if evidence.is_enough() {
             let since = if ln_worse > ln_over { worse.fault_begins() } else { over_limit.fault_begins() };
             let fault = minutes.get(since..=index).unwrap_or_default();

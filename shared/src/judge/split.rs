@@ -27,19 +27,19 @@ pub(super) fn mismatch(minutes: &[&Minute]) -> Option<Finding> {
         let Some(stable) = minute.stable.filter(|_| share > 0.0 && share < 1.0) else { continue };
         let (own, other) = (minute.candidate.requests, stable.requests);
         let both = own.saturating_add(other);
-        let stake = stakes.next(0, elapsed_minutes(minutes, minute));
+        let half = stakes.next(0, elapsed_minutes(minutes, minute)) / 2.0;
         let tolerated = TOLERANCE * share.min(1.0 - share);
         let lopsided = |tally: Tally, share_max: f64| {
             move |factor| ln_rate_ratio(tally, with_odds_multiplied(share_max, factor), share_max)
         };
-        too_many.play(index, stake, lopsided(Tally { bad: own, requests: both }, share + tolerated));
-        too_few.play(index, stake, lopsided(Tally { bad: other, requests: both }, 1.0 - share + tolerated));
+        too_many.play(index, half, lopsided(Tally { bad: own, requests: both }, share + tolerated));
+        too_few.play(index, half, lopsided(Tally { bad: other, requests: both }, 1.0 - share + tolerated));
         candidate = candidate.saturating_add(own);
         all = all.saturating_add(both);
         expected += both as f64 * share;
         weight = minute.weight;
     }
-    let ln_wealth = ln_add(too_many.ln(), too_few.ln()) - std::f64::consts::LN_2;
+    let ln_wealth = ln_add(stakes.ln_waiting(), ln_add(too_many.ln(), too_few.ln()));
     let evidence = Evidence { ln_wealth, ln_enough: -ALPHA.ln() };
     evidence.is_enough().then(|| {
         let expected = expected.round() as u64;

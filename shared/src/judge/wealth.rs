@@ -10,7 +10,7 @@
 /// The smallest is what is tolerated: a candidate that is worse by less than about its square root gains nothing from the
 /// bets, however much traffic there is.
 pub(super) const BETS: [(f64, f64); 6] =
-    [(1.6, 0.12), (2.6, 0.28), (4.5, 0.28), (9.0, 0.2), (30.0, 0.08), (250.0, 0.04)];
+    [(1.8, 0.15), (2.8, 0.3), (4.5, 0.25), (8.0, 0.2), (25.0, 0.07), (250.0, 0.03)];
 
 /// What is bet on a fault that is there from the release's first minute: most faults are.
 const FROM_THE_FIRST: f64 = 0.6;
@@ -53,12 +53,16 @@ impl Stakes {
         self.waiting -= stake;
         stake
     }
+
+    /// The logarithm of what has not been bet yet.
+    pub(super) fn ln_waiting(&self) -> f64 {
+        self.waiting.ln()
+    }
 }
 
-/// What has become of the stake, in logarithms: long healthy releases shrink it to almost nothing.
+/// What has become of what was bet, in logarithms: long healthy releases shrink it to almost nothing.
 pub(super) struct Wealth {
     ln_at_work: [f64; BETS.len()],
-    waiting: f64,
     runs: [Run; BETS.len()],
 }
 
@@ -74,14 +78,12 @@ impl Wealth {
     pub(super) fn new() -> Self {
         Self {
             ln_at_work: [f64::NEG_INFINITY; BETS.len()],
-            waiting: 1.0,
             runs: [Run { ln_ratio: 0.0, first: 0 }; BETS.len()],
         }
     }
 
     /// Bets `stake` more, and then lets the minute of this index decide: `ln_ratio` says how much better it fits a factor.
     pub(super) fn play(&mut self, index: usize, stake: f64, ln_ratio: impl Fn(f64) -> f64) {
-        self.waiting = (self.waiting - stake).max(0.0);
         for ((at_work, run), (factor, share)) in self.ln_at_work.iter_mut().zip(&mut self.runs).zip(BETS) {
             let ln_ratio = ln_ratio(factor);
             *at_work = ln_add(*at_work, (stake * share).ln()) + ln_ratio;
@@ -92,9 +94,9 @@ impl Wealth {
         }
     }
 
-    /// The logarithm of all that there is.
+    /// The logarithm of all of it together.
     pub(super) fn ln(&self) -> f64 {
-        self.ln_at_work.iter().fold(self.waiting.ln(), |sum, part| ln_add(sum, *part))
+        self.ln_at_work.iter().fold(f64::NEG_INFINITY, |sum, part| ln_add(sum, *part))
     }
 
     /// The index of the minute in which the fault seems to have begun.

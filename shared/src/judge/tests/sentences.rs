@@ -32,7 +32,7 @@ fn reasons_show_their_arithmetic() {
     check(
         &observed(vec![Minute { stable: None, ..minute(0, 37, 1_204, 0) }]),
         &[
-            "errors 3.1% (37 of 1,204) > limit 1.0% since 00:00Z: evidence 1 : 545,644 against chance, 1 : 100 fails",
+            "errors 3.1% (37 of 1,204) > limit 1.0% since 00:00Z: evidence 1 : 3,242,976 against chance, 1 : 100 fails",
             "errors 3.1% (37 of 1,204) prove no limit 1.0%, and at this rate no number of requests will",
         ],
     );
