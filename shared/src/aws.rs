@@ -13,7 +13,6 @@ mod logs;
 mod metrics;
 mod notices;
 mod observe;
-mod traffic_history;
 mod versions;
 
 pub use aws_credential_types::Credentials;

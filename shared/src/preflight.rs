@@ -18,7 +18,7 @@ mod traffic;
 pub use conclusion::{Conclusion, decide_preflight, decide_verification};
 pub use facts::{Answers, Facts, GuardState, HealthAnswer, Seen, SmokeAnswer, Unseen, VersionState};
 pub use subject::{PreflightRequest, Standing, Subject, When, standing};
-pub use traffic::{AliasSums, TrafficHistory};
+pub use traffic::TrafficHistory;
 
 /// A check and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,7 +38,7 @@ pub(crate) async fn look(subject: &Subject<'_>, deadline: Timestamp, inspector: 
         invocable: seen(invocable),
         provisioned,
         guards: seen(guards),
-        history: seen(history),
+        history,
         answers,
     }
 }
@@ -74,11 +74,10 @@ async fn look_at_provisioned(subject: &Subject<'_>, aws: &Aws) -> Vec<(String, S
     join_all(qualifiers.map(look)).await
 }
 
-async fn look_at_history(subject: &Subject<'_>, inspector: &Inspector) -> Result<TrafficHistory, CallFailed> {
-    let window = TrafficHistory::window((inspector.clock)(), inspector.tempo);
-    let target = subject.target;
-    let sums = inspector.aws.alias_sums(&target.function, &target.alias, window).await?;
-    Ok(TrafficHistory::of(&sums, window.1, inspector.tempo))
+async fn look_at_history(subject: &Subject<'_>, inspector: &Inspector) -> Seen<TrafficHistory> {
+    let question = TrafficHistory::question(subject.target, (inspector.clock)(), inspector.tempo);
+    let answers = seen(inspector.aws.metrics(&question).await)?;
+    TrafficHistory::of(&question, &answers, inspector.tempo)
 }
 
 fn seen<T>(looked: Result<T, CallFailed>) -> Seen<T> {

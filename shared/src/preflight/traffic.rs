@@ -1,26 +1,20 @@
 //! Is there enough traffic for the limits to be proved while a stage is watched? What the last day had is taken for what is
 //! to come: fewer requests than a proof needs mean a release that would wait in vain and then go back.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-use super::facts::Seen;
+use jiff::{SignedDuration, Timestamp};
+
+use super::facts::{Seen, Unseen};
 use super::subject::Subject;
 use super::{Check, Outcome, Remark};
 use crate::judge::{Tally, requests_to_prove};
+use crate::measure::{Answers, Query, Question, Wanted};
 use crate::names::Weight;
 use crate::pipeline::{Tempo, Waivable};
 use crate::reason::duration;
-use crate::registration::Unproven;
+use crate::registration::{MetricSource, Target, Unproven};
 use crate::strategy::PlannedStage;
-
-/// What CloudWatch has of an alias, in sums over periods of five minutes, by the start of each.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AliasSums {
-    /// How many requests were begun.
-    pub requests: Vec<(Timestamp, f64)>,
-    /// How many of them failed.
-    pub errors: Vec<(Timestamp, f64)>,
-}
 
 /// The requests to the alias of the last day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,34 +27,42 @@ pub struct TrafficHistory {
 
 /// So many stages that need more time than they have, or more requests than there are, are told one by one.
 const TOLD_MAX: usize = 3;
+/// Short enough to see when an alias began to serve, and few enough for one page: 288 a day.
+const PERIOD_MINUTES: u32 = 5;
+const DAY_MINUTES: u32 = 24 * 60;
+const REQUESTS: &str = "requests";
+const ERRORS: &str = "errors";
 
 impl TrafficHistory {
-    /// The length of the periods. Short enough to see when an alias began to serve.
-    pub const PERIOD_MINUTES: u32 = 5;
-    /// How far back it is looked.
-    pub const MINUTES_MAX: u32 = 24 * 60;
-
-    /// From when to when: whole periods, of which CloudWatch has everything.
-    pub fn window(now: Timestamp, tempo: Tempo) -> (Timestamp, Timestamp) {
-        let period_ms = i64::try_from(tempo.minutes(Self::PERIOD_MINUTES).as_millis()).unwrap_or(i64::MAX);
-        let settled_ms = tempo.settled(now).as_millisecond();
-        let until = Timestamp::from_millisecond(settled_ms - settled_ms.rem_euclid(period_ms.max(1)));
-        let until = until.unwrap_or(now);
-        (until.saturating_sub(tempo.minutes(Self::MINUTES_MAX)).unwrap_or(until), until)
+    /// What CloudWatch is asked: the last day, in whole periods of which it has everything.
+    pub fn question(target: &Target, now: Timestamp, tempo: Tempo) -> Question {
+        let period_ms = i64::try_from(tempo.minutes(PERIOD_MINUTES).as_millis()).unwrap_or(i64::MAX).max(1);
+        let settled = tempo.settled(now);
+        let begun = SignedDuration::from_millis(settled.as_millisecond().rem_euclid(period_ms));
+        let to = settled.saturating_sub(begun).unwrap_or(settled);
+        let from = to.saturating_sub(tempo.minutes(DAY_MINUTES)).unwrap_or(to);
+        let queries = vec![sum_of(REQUESTS, "Invocations", target), sum_of(ERRORS, "Errors", target)];
+        Question { from, to, period_seconds: PERIOD_MINUTES * 60, queries }
     }
 
-    /// What the sums up to `until` come to.
-    pub fn of(sums: &AliasSums, until: Timestamp, tempo: Tempo) -> Self {
-        let total = |sums: &[(Timestamp, f64)]| {
-            // Sums of counts: whole numbers far below what a double holds exactly, and never negative.
-            sums.iter().map(|(_, sum)| *sum).sum::<f64>().max(0.0).round() as u64
+    /// What the answers come to. A period without a request has no value.
+    pub fn of(question: &Question, answers: &Answers, tempo: Tempo) -> Seen<Self> {
+        let series = |id: &str| match answers.get(id) {
+            Some(Ok(series)) => Ok(series),
+            Some(Err(why)) => Err(Unseen { why: format!("{id}: {why}") }),
+            None => Err(Unseen { why: format!("{id}: not answered") }),
         };
-        let began = sums.requests.iter().filter(|(_, sum)| *sum > 0.0).map(|(start, _)| *start).min();
-        let requests = total(&sums.requests);
-        Self {
-            seen: Tally { bad: total(&sums.errors).min(requests), requests },
-            minutes: began.map_or(0, |began| tempo.plan_seconds(until.duration_since(began)) / 60),
-        }
+        let total = |series: &BTreeMap<Timestamp, f64>| {
+            // Sums of counts: whole numbers far below what a double holds exactly, and never negative.
+            series.values().sum::<f64>().max(0.0).round() as u64
+        };
+        let (requests, errors) = (series(REQUESTS)?, series(ERRORS)?);
+        let began = requests.iter().find(|(_, sum)| **sum > 0.0).map(|(start, _)| *start);
+        let all = total(requests);
+        Ok(Self {
+            seen: Tally { bad: total(errors).min(all), requests: all },
+            minutes: began.map_or(0, |began| tempo.plan_seconds(question.to.duration_since(began)) / 60),
+        })
     }
 
     /// How many requests a version with this share of them is to expect in so many minutes. Counted in millionths, which
@@ -167,6 +169,24 @@ impl Subject<'_> {
             }
         };
         Prospect { needed, baked, watched, sentence }
+    }
+}
+
+fn sum_of(id: &str, metric: &str, Target { function, alias, .. }: &Target) -> Query {
+    let dimensions = BTreeMap::from([
+        ("FunctionName".to_owned(), function.to_string()),
+        ("Resource".to_owned(), format!("{function}:{alias}")),
+    ]);
+    Query {
+        id: id.to_owned(),
+        what: format!("{id} to {function}:{alias}"),
+        wanted: Wanted::Metric(MetricSource {
+            namespace: "AWS/Lambda".to_owned(),
+            name: metric.to_owned(),
+            dimensions,
+            stat: "Sum".to_owned(),
+        }),
+        is_answered: true,
     }
 }
 

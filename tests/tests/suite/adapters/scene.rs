@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsInput;
+use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataInput;
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::{FilterLogEventsInput, FilterLogEventsOutput};
 use aws_sdk_dynamodb::Client as DynamoDb;
@@ -19,6 +21,8 @@ use aws_sdk_lambda::error::BoxError;
 use aws_sdk_lambda::operation::create_alias::CreateAliasInput;
 use aws_sdk_lambda::operation::get_alias::{GetAliasInput, GetAliasOutput};
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationInput;
+use aws_sdk_lambda::operation::get_provisioned_concurrency_config::GetProvisionedConcurrencyConfigInput;
+use aws_sdk_lambda::operation::invoke::InvokeInput;
 use aws_sdk_lambda::operation::update_alias::{UpdateAliasInput, UpdateAliasOutput};
 use aws_sdk_lambda::types::AliasRoutingConfiguration;
 use aws_sdk_sns::Client as Sns;
@@ -179,6 +183,19 @@ impl Intercept for Journal {
             )
         } else if let Some(get) = input.downcast_ref::<GetFunctionConfigurationInput>() {
             format!("lambda:GetFunctionConfiguration {}:{}", text(get.function_name()), text(get.qualifier()))
+        } else if let Some(get) = input.downcast_ref::<GetProvisionedConcurrencyConfigInput>() {
+            let (function, qualifier) = (text(get.function_name()), text(get.qualifier()));
+            format!("lambda:GetProvisionedConcurrencyConfig {function}:{qualifier}")
+        } else if let Some(invoke) = input.downcast_ref::<InvokeInput>() {
+            let kind = invoke.invocation_type().map_or("-", |kind| kind.as_str());
+            format!("lambda:Invoke {}:{} {kind}", text(invoke.function_name()), text(invoke.qualifier()))
+        } else if let Some(describe) = input.downcast_ref::<DescribeAlarmsInput>() {
+            let start = if describe.next_token().is_some() { " from the next page" } else { "" };
+            format!("cloudwatch:DescribeAlarms {}{start}", describe.alarm_names().join(", "))
+        } else if let Some(get) = input.downcast_ref::<GetMetricDataInput>() {
+            let start = if get.next_token().is_some() { " from the next page" } else { "" };
+            let queries = get.metric_data_queries().iter().map(|query| text(query.id()));
+            format!("cloudwatch:GetMetricData {}{start}", queries.collect::<Vec<_>>().join(", "))
         } else if let Some(publish) = input.downcast_ref::<PublishInput>() {
             notes.publish(publish)
         } else if let Some(filter) = input.downcast_ref::<FilterLogEventsInput>() {
@@ -197,7 +214,8 @@ impl Intercept for Journal {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let body = context.request().body().bytes().unwrap_or_default();
-        self.0.lock().unwrap().bodies.push(String::from_utf8(body.to_vec())?);
+        // CloudWatch's are no text, and nobody reads them.
+        self.0.lock().unwrap().bodies.push(String::from_utf8_lossy(body).into_owned());
         Ok(())
     }
 }

@@ -2,19 +2,19 @@
 
 use jiff::Timestamp;
 use ripcord::judge::{Tally, requests_to_prove};
+use ripcord::measure::{Answers, Series};
 use ripcord::pipeline::{Tempo, Waivable};
-use ripcord::preflight::{AliasSums, Outcome, TrafficHistory};
+use ripcord::preflight::{Outcome, TrafficHistory, Unseen};
 use ripcord::registration::Unproven;
 
 use super::{Case, check, check_waivable, unseen};
-use crate::worlds::at;
+use crate::worlds::{at, seconds, target};
 
 /// The last day had so many requests, of which so many failed: one in 1,440 of them comes to the first stage in its ten
 /// minutes at 10 %, because a tenth of ten minutes is one minute.
 fn had(requests: u64, bad: u64) -> impl Fn(&mut Case) {
     move |case| {
-        case.facts.history =
-            Ok(TrafficHistory { seen: Tally { bad, requests }, minutes: TrafficHistory::MINUTES_MAX });
+        case.facts.history = Ok(TrafficHistory { seen: Tally { bad, requests }, minutes: 1_440 });
     }
 }
 
@@ -133,24 +133,47 @@ fn traffic_that_could_not_be_seen_passes_nothing_and_is_waived_with_these_words(
     check(asked, "traffic", Outcome::Failed, detail);
 }
 
+#[track_caller]
+fn day(now: &str, tempo: Tempo, from: Timestamp, to: &str) {
+    let question = TrafficHistory::question(&target("api"), at(now), tempo);
+    assert_eq!((question.from, question.to), (from, at(to)));
+}
+
 #[test]
 fn the_day_ends_with_the_last_whole_period_that_has_settled() {
-    let (from, until) = TrafficHistory::window(at("10:06:00"), Tempo::REAL);
-    assert_eq!((from, until), (at("10:05:00") - crate::worlds::seconds(86_400), at("10:05:00")));
-    assert_eq!(TrafficHistory::window(at("10:05:59"), Tempo::REAL).1, at("10:00:00"));
+    day("10:06:00", Tempo::REAL, at("10:05:00") - seconds(86_400), "10:05:00");
+    day("10:05:59", Tempo::REAL, at("10:00:00") - seconds(86_400), "10:00:00");
     // A rehearsal's minute is a second long, and so is its day shorter.
-    let (from, until) = TrafficHistory::window(at("10:00:06"), Tempo::of_minute_ms(1_000));
-    assert_eq!((from, until), (at("10:00:05") - crate::worlds::seconds(1_440), at("10:00:05")));
+    day("10:00:06", Tempo::of_minute_ms(1_000), at("10:00:05") - seconds(1_440), "10:00:05");
+}
+
+#[test]
+fn the_alias_is_asked_about_and_not_its_versions() {
+    let question = TrafficHistory::question(&target("api"), at("10:06:00"), Tempo::REAL);
+    assert_eq!(question.period_seconds, 300);
+    let asked: Vec<String> =
+        question.queries.iter().map(|query| format!("{} = {:?}", query.id, query.wanted)).collect();
+    insta::assert_snapshot!(asked.join("\n"), @r#"
+    requests = Metric(MetricSource { namespace: "AWS/Lambda", name: "Invocations", dimensions: {"FunctionName": "checkout-api", "Resource": "checkout-api:live"}, stat: "Sum" })
+    errors = Metric(MetricSource { namespace: "AWS/Lambda", name: "Errors", dimensions: {"FunctionName": "checkout-api", "Resource": "checkout-api:live"}, stat: "Sum" })
+    "#);
+}
+
+fn series(sums: &[(&str, f64)]) -> Series {
+    Ok(sums.iter().map(|(start, sum)| (at(start), *sum)).collect())
+}
+
+fn read(requests: Series, errors: Option<Series>) -> Result<TrafficHistory, Unseen> {
+    let question = TrafficHistory::question(&target("api"), at("10:01:00"), Tempo::REAL);
+    let mut answers = Answers::from([("requests".to_owned(), requests)]);
+    answers.extend(errors.map(|errors| ("errors".to_owned(), errors)));
+    TrafficHistory::of(&question, &answers, Tempo::REAL)
 }
 
 #[track_caller]
 fn history(requests: &[(&str, f64)], errors: &[(&str, f64)], expected: (u64, u64, u32)) {
-    let series = |sums: &[(&str, f64)]| -> Vec<(Timestamp, f64)> {
-        sums.iter().map(|(start, sum)| (at(start), *sum)).collect()
-    };
-    let sums = AliasSums { requests: series(requests), errors: series(errors) };
     let TrafficHistory { seen: Tally { bad, requests }, minutes } =
-        TrafficHistory::of(&sums, at("10:00:00"), Tempo::REAL);
+        read(series(requests), Some(series(errors))).unwrap();
     assert_eq!((requests, bad, minutes), expected);
 }
 
@@ -158,8 +181,16 @@ fn history(requests: &[(&str, f64)], errors: &[(&str, f64)], expected: (u64, u64
 fn the_rate_is_that_of_the_time_since_the_first_request() {
     history(&[], &[], (0, 0, 0));
     history(&[("09:00:00", 0.0), ("09:30:00", 60.0), ("09:35:00", 40.0)], &[("09:35:00", 3.0)], (100, 3, 30));
-    // In whatever order the pages come.
-    history(&[("09:35:00", 40.0), ("09:30:00", 60.0)], &[], (100, 0, 30));
-    // An error belongs to a request that began in the minute before.
+    // An error may be counted where its request is not any more.
     history(&[("09:55:00", 2.0)], &[("09:55:00", 3.0)], (2, 2, 5));
+}
+
+#[test]
+fn a_day_of_which_not_everything_is_known_is_not_known() {
+    let known = || series(&[("09:55:00", 2.0)]);
+    let why = |requests, errors| read(requests, errors).unwrap_err().to_string();
+    let partial = || Err("PartialData".to_owned());
+    assert_eq!(why(partial(), Some(known())), "could not be seen: requests: PartialData");
+    assert_eq!(why(known(), Some(partial())), "could not be seen: errors: PartialData");
+    assert_eq!(why(known(), None), "could not be seen: errors: not answered");
 }
