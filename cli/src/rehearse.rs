@@ -15,15 +15,21 @@ use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, FAINT, NAME, styled};
 
+mod release;
+mod scenario;
 mod summary;
 mod timeline;
 
+use scenario::Scenario;
 use summary::Summary;
-use timeline::Timeline;
+use timeline::{Calls, Timeline};
 
 /// What a rehearsal leaves behind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RehearseArgs {
+    /// What happens to the release
+    #[arg(value_enum, default_value_t = Scenario::Alarm)]
+    pub(crate) scenario: Scenario,
     /// Write the summary as JSON to this file
     #[arg(long = "json", value_name = "FILE", id = "summary_file")]
     pub(crate) summary_file: Option<PathBuf>,
@@ -73,23 +79,39 @@ async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
         Stage::set(&local, &workspace, &bootstrap).await.map_err(|error| failed("set the stage", &error))?;
     let registration =
         stage.register(&workspace).await.map_err(|error| failed("register the example", &error))?;
-    let candidate =
-        stage.publish(&local, BAD).await.map_err(|error| failed("publish a bad version", &error))?;
+    let publish = async |behaviour| {
+        stage.publish(&local, behaviour).await.map_err(|error| failed("publish a version", &error))
+    };
 
-    let summary = play(&local, &stage, candidate, &registration).await?;
-    output::raw(&summary.to_string());
-    if let Some(path) = &args.summary_file {
-        let json =
-            serde_json::to_string_pretty(&summary).map_err(|error| failed("write the summary", &error))?;
-        std::fs::write(path, json + "\n")
-            .map_err(|error| failed(&format!("write {}", path.display()), &error))?;
-    }
+    let passed = match args.scenario.script() {
+        None => {
+            let candidate = publish(BAD).await?;
+            let summary = play(&local, &stage, candidate, &registration).await?;
+            tell(&summary, args)?;
+            summary.passed
+        }
+        // What answers the smoke test is real and good; what the simulated users meet is the script's.
+        Some(script) => {
+            let candidate = publish(Behaviour::default()).await?;
+            let outcome = release::play(&local, &stage, candidate, &registration, &script).await?;
+            tell(&outcome, args)?;
+            outcome.passed
+        }
+    };
     if args.keep {
         say("the local AWS stays until Ctrl-C; in another terminal, from the same folder:");
         say("  target/quick/ripcord --local status        target/quick/ripcord --local evidence checkout");
         std::future::pending::<()>().await;
     }
-    Ok(if summary.passed { ExitCode::Done } else { ExitCode::RollbackFailed })
+    Ok(if passed { ExitCode::Done } else { ExitCode::RollbackFailed })
+}
+
+/// Prints what was seen, and writes it where the caller wants it as data.
+fn tell<S: std::fmt::Display + serde::Serialize>(summary: &S, args: &RehearseArgs) -> Result<(), Failure> {
+    output::raw(&summary.to_string());
+    let Some(path) = &args.summary_file else { return Ok(()) };
+    let json = serde_json::to_string_pretty(summary).map_err(|error| failed("write the summary", &error))?;
+    std::fs::write(path, json + "\n").map_err(|error| failed(&format!("write {}", path.display()), &error))
 }
 
 async fn play(
@@ -101,7 +123,8 @@ async fn play(
     let traffic =
         local.traffic(TrafficOptions { rate_per_s: REQUESTS_PER_S, ..TrafficOptions::new(SERVICE, "live") });
     local.journal().clear();
-    let mut timeline = Timeline::new(local, &traffic, registration);
+    let counts = || traffic.counts();
+    let mut timeline = Timeline::new(local, &counts, registration, Calls::All);
     output::raw(&timeline.headline());
     timeline.run_for(BASELINE).await;
 

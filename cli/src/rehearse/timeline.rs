@@ -9,7 +9,7 @@ use ripcord_rehearsal::LocalAws;
 use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::front::call::Caller;
 use ripcord_rehearsal::front::journal::{AliasRouting, JournalEntry};
-use ripcord_rehearsal::traffic::{Traffic, VersionCounts};
+use ripcord_rehearsal::traffic::{TrafficCounts, VersionCounts};
 
 use clap::builder::styling::Style;
 use ripcord_rehearsal::alarms::AlarmChange;
@@ -20,13 +20,24 @@ use crate::output::{self, BAD, FAINT, GOOD, NAME, WARN, styled};
 /// How soon a call is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LINE_EVERY: Duration = Duration::from_secs(1);
+/// What a terminal shows in a line; the summary has all of it.
+const NOTE_LENGTH_MAX: usize = 100;
 const BAR_LENGTH: usize = 10;
 /// `1 on 90%, 2 on 10%`, and a little.
 const WORDS_LENGTH: usize = 19;
 
+/// Which calls of functions are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calls {
+    All,
+    /// Those that move traffic or tell people.
+    ThatMatter,
+}
+
 pub(super) struct Timeline<'rehearsal> {
     local: &'rehearsal LocalAws,
-    traffic: &'rehearsal Traffic,
+    traffic: &'rehearsal dyn Fn() -> TrafficCounts,
+    calls: Calls,
     guards: Vec<String>,
     started: Instant,
     line_due: Instant,
@@ -38,13 +49,15 @@ pub(super) struct Timeline<'rehearsal> {
 impl<'rehearsal> Timeline<'rehearsal> {
     pub(super) fn new(
         local: &'rehearsal LocalAws,
-        traffic: &'rehearsal Traffic,
+        traffic: &'rehearsal dyn Fn() -> TrafficCounts,
         registration: &Registration,
+        calls: Calls,
     ) -> Self {
         let now = Instant::now();
         Self {
             local,
             traffic,
+            calls,
             guards: registration.guards.iter().map(|guard| guard.alarm.clone()).collect(),
             started: now,
             line_due: now + LINE_EVERY,
@@ -79,7 +92,7 @@ impl<'rehearsal> Timeline<'rehearsal> {
     }
 
     fn show_line(&mut self) {
-        let counts = self.traffic.counts();
+        let counts = (self.traffic)();
         let routing = counts.routing.as_ref().map_or_else(String::new, bar);
         let mut requests = String::new();
         for (version, now) in &counts.versions {
@@ -122,10 +135,21 @@ impl<'rehearsal> Timeline<'rehearsal> {
                 break;
             }
             self.calls_seen = call.seq;
+            let matters = call.change.is_some() || call.operation == "Publish";
+            if self.calls == Calls::ThatMatter && !matters {
+                continue;
+            }
             if let Caller::Function(function) = &call.caller {
                 output::raw(&format!("{}  {}", self.time(), describe(function, &call)));
             }
         }
+    }
+
+    /// Says something between the lines.
+    pub(super) fn note(&self, text: &str) {
+        let cut: String = text.chars().take(NOTE_LENGTH_MAX).collect();
+        let more = if cut.len() < text.len() { " …" } else { "" };
+        output::raw(&format!("{}  {}{more}", self.time(), styled(NAME, cut)));
     }
 
     fn time(&self) -> String {
