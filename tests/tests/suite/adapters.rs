@@ -7,6 +7,7 @@ mod handling;
 mod ledger;
 mod mishaps;
 mod observing;
+mod preflight;
 mod registering;
 mod rollback;
 mod scene;
