@@ -22,6 +22,7 @@ What an alias serves now is registered as its last known good version, unless th
 
 Examples:
   ripcord apply ripcord.json
+  ripcord apply ripcord.json --environment staging
   ripcord apply ripcord.json --stable api=7      version 7 of target api is known to be good
   ripcord apply ripcord.json --expect 3          only over registration 3 (0: only if there is none)";
 
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// The registration document
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Register it as this environment of the document has it
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
     /// A version known to be good; once per target
     #[arg(long, value_name = "TARGET=VERSION", value_parser = stable)]
     stable: Vec<(TargetName, FunctionVersion)>,
@@ -52,7 +56,7 @@ pub(crate) struct Applied {
 }
 
 pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> {
-    let registration = validate::read(&args.file)?;
+    let registration = validate::read(&args.file, args.environment.as_deref())?;
     let service = &registration.service;
     check_targets(&registration, &args.stable)?;
     let session = Session::open(place).await?;

@@ -6,8 +6,8 @@ use crate::exit_code::{self, ExitCode};
 use crate::failure::Failure;
 use crate::session::Place;
 use crate::{
-    apply, completions, evidence, output, plan, promote, rehearse, rollback, schema, status, validate,
-    weights,
+    abort, apply, approval, completions, deploy, evidence, list, output, plan, promote, rehearse, rollback,
+    schema, status, strategies, validate, watch, weights,
 };
 
 const EXAMPLES: &str = "\
@@ -15,6 +15,10 @@ At three in the morning:
   ripcord status checkout                              what is live, what the ledger says
   ripcord plan checkout                                what a rollback would do; does nothing
   ripcord rollback checkout --reason 'orders fail'     do it
+
+At three in the afternoon:
+  ripcord deploy checkout --version 7                  release version 7, stage by stage
+  ripcord list                                         what is being released, and whom it waits for
 ";
 
 /// Puts traffic back, and moves it on.
@@ -81,6 +85,27 @@ pub(crate) enum Command {
     /// Put a service's traffic back
     #[command(after_help = rollback::EXAMPLES)]
     Rollback(Answered<rollback::Args>),
+    /// Release a version, stage by stage, each on proof
+    #[command(after_help = deploy::EXAMPLES)]
+    Deploy(Answered<deploy::Args>),
+    /// Watch a release until it ends
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(Answered<watch::Args>),
+    /// Let a release go on that waits for a person
+    #[command(after_help = approval::APPROVE_EXAMPLES)]
+    Approve(Answered<approval::Approve>),
+    /// Put a release back that waits for a person
+    #[command(after_help = approval::REJECT_EXAMPLES)]
+    Reject(Answered<approval::Reject>),
+    /// End a release that is under way: traffic goes back
+    #[command(after_help = abort::EXAMPLES)]
+    Abort(Answered<abort::Args>),
+    /// The releases that are under way, and whom they wait for
+    #[command(after_help = list::EXAMPLES)]
+    List(Answered<list::Args>),
+    /// The strategies that come by name, with their figures
+    #[command(after_help = strategies::EXAMPLES)]
+    Strategies(Answered<strategies::Args>),
     /// Give versions their shares of the traffic; opens a release if none is open
     #[command(after_help = weights::EXAMPLES)]
     Weights(Answered<weights::Args>),
@@ -112,6 +137,13 @@ impl Cli {
             Command::Status(Answered { form, .. }) => form,
             Command::Plan(Answered { form, .. }) => form,
             Command::Rollback(Answered { form, .. }) => form,
+            Command::Deploy(Answered { form, .. }) => form,
+            Command::Watch(Answered { form, .. }) => form,
+            Command::Approve(Answered { form, .. }) => form,
+            Command::Reject(Answered { form, .. }) => form,
+            Command::Abort(Answered { form, .. }) => form,
+            Command::List(Answered { form, .. }) => form,
+            Command::Strategies(Answered { form, .. }) => form,
             Command::Weights(Answered { form, .. }) => form,
             Command::Promote(Answered { form, .. }) => form,
             Command::Evidence(Answered { form, .. }) => form,
@@ -137,6 +169,22 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             let report = rollback::run(&args, place).await?;
             output::answer(&report, json, report.exit())
         }
+        // A release is shown while it goes, so these print for themselves.
+        Command::Deploy(Answered { args, .. }) => deploy::run(&args, place, json).await?,
+        Command::Watch(Answered { args, .. }) => watch::run(&args, place, json).await?,
+        Command::Approve(Answered { args, .. }) => {
+            output::answer(&approval::approve(&args, place).await?, json, done)
+        }
+        Command::Reject(Answered { args, .. }) => {
+            let report = approval::reject(&args, place).await?;
+            output::answer(&report, json, report.exit())
+        }
+        Command::Abort(Answered { args, .. }) => {
+            let report = abort::run(&args, place).await?;
+            output::answer(&report, json, report.exit())
+        }
+        Command::List(Answered { args, .. }) => output::answer(&list::run(&args, place).await?, json, done),
+        Command::Strategies(_) => output::answer(&strategies::run(), json, done),
         Command::Weights(Answered { args, .. }) => {
             output::answer(&weights::run(&args, place).await?, json, done)
         }
@@ -190,6 +238,17 @@ mod tests {
             &["ripcord", "apply", "ripcord.json", "--stable", "api"],
             &["ripcord", "apply", "ripcord.json", "--expect", "-1"],
             &["ripcord", "validate"],
+            &["ripcord", "deploy", "checkout"],
+            &["ripcord", "deploy", "checkout", "--version", "$LATEST"],
+            &["ripcord", "deploy", "checkout", "--version", "7", "--strategy", "linear", "--stages", "5"],
+            &["ripcord", "deploy", "checkout", "--version", "7", "--waive", "health", "--override", "x"],
+            &["ripcord", "deploy", "checkout", "--version", "7", "--attest", "tests"],
+            &["ripcord", "watch"],
+            &["ripcord", "watch", "checkout#four"],
+            &["ripcord", "approve", "checkout#"],
+            &["ripcord", "reject", "checkout"],
+            &["ripcord", "abort", "checkout"],
+            &["ripcord", "list", "checkout"],
             &["ripcord", "--local", "fly"],
         ] {
             let error = Cli::try_parse_from(words).expect_err("it does not parse");

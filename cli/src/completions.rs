@@ -37,7 +37,7 @@ mod tests {
     fn every_shell_completes_the_commands() {
         for shell in Shell::value_variants() {
             let script = script(*shell);
-            for command in ["rollback", "promote", "evidence"] {
+            for command in ["rollback", "promote", "evidence", "deploy", "approve"] {
                 assert!(script.contains(command), "{shell} does not know {command}");
             }
         }

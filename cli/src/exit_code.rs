@@ -15,13 +15,22 @@ pub(crate) enum ExitCode {
     RollbackFailed,
     /// AWS, the suite or the rehearsal could not be reached, or denied the call.
     Unreachable,
+    /// A release that was watched did not complete: its traffic is back.
+    RolledBack,
 }
 
 impl ExitCode {
     /// Every way to end.
     #[cfg(test)]
-    pub(crate) const EVERY: [Self; 6] =
-        [Self::Done, Self::Unexpected, Self::Usage, Self::Refused, Self::RollbackFailed, Self::Unreachable];
+    pub(crate) const EVERY: [Self; 7] = [
+        Self::Done,
+        Self::Unexpected,
+        Self::Usage,
+        Self::Refused,
+        Self::RollbackFailed,
+        Self::Unreachable,
+        Self::RolledBack,
+    ];
 
     /// The number that the shell sees.
     pub(crate) fn number(self) -> u8 {
@@ -32,6 +41,7 @@ impl ExitCode {
             Self::Refused => 3,
             Self::RollbackFailed => 4,
             Self::Unreachable => 5,
+            Self::RolledBack => 6,
         }
     }
 }
@@ -48,9 +58,10 @@ Exit codes:
   0  done, or already so
   1  unexpected error
   2  wrong usage
-  3  refused: invalid document, refused shift, stale registration, nothing to roll back
+  3  refused, nothing moved: invalid document, refused shift, failed check, nothing to roll back
   4  THE ROLLBACK FAILED: traffic is not back
-  5  AWS could not be reached, denied the call, or has no such suite";
+  5  AWS could not be reached, denied the call, or has no such suite
+  6  the release that was watched was rolled back: traffic is on the stable version again";
 
 #[cfg(test)]
 mod tests {

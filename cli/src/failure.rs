@@ -34,6 +34,16 @@ pub(crate) enum Kind {
     ServiceUnknown,
     NothingReleased,
     AlarmUnknown,
+    WaiverUnexplained,
+    AttestationsMissing,
+    NotProven,
+    NothingAwaiting,
+    OtherRelease,
+    AnswerTooLate,
+    ReleaseEnded,
+    ProofSkipped,
+    NotBack,
+    Interrupted,
     SuiteMissing,
     RehearsalMissing,
     RegionMissing,
@@ -53,6 +63,16 @@ impl Kind {
             Self::ServiceUnknown => "service_unknown",
             Self::NothingReleased => "nothing_released",
             Self::AlarmUnknown => "alarm_unknown",
+            Self::WaiverUnexplained => "waiver_unexplained",
+            Self::AttestationsMissing => "attestations_missing",
+            Self::NotProven => "not_proven",
+            Self::NothingAwaiting => "nothing_awaiting",
+            Self::OtherRelease => "other_release",
+            Self::AnswerTooLate => "answer_too_late",
+            Self::ReleaseEnded => "release_ended",
+            Self::ProofSkipped => "proof_skipped",
+            Self::NotBack => "not_back",
+            Self::Interrupted => "interrupted",
             Self::SuiteMissing => "suite_missing",
             Self::RehearsalMissing => "rehearsal_missing",
             Self::RegionMissing => "region_missing",
@@ -62,7 +82,7 @@ impl Kind {
 
     fn exit(self) -> ExitCode {
         match self {
-            Self::Unexpected => ExitCode::Unexpected,
+            Self::Unexpected | Self::Interrupted => ExitCode::Unexpected,
             Self::Usage => ExitCode::Usage,
             Self::DocumentUnreadable
             | Self::DocumentInvalid
@@ -71,7 +91,16 @@ impl Kind {
             | Self::StableUnclear
             | Self::ServiceUnknown
             | Self::NothingReleased
-            | Self::AlarmUnknown => ExitCode::Refused,
+            | Self::AlarmUnknown
+            | Self::WaiverUnexplained
+            | Self::AttestationsMissing
+            | Self::NotProven
+            | Self::NothingAwaiting
+            | Self::OtherRelease
+            | Self::AnswerTooLate
+            | Self::ReleaseEnded
+            | Self::ProofSkipped => ExitCode::Refused,
+            Self::NotBack => ExitCode::RollbackFailed,
             Self::SuiteMissing | Self::RehearsalMissing | Self::RegionMissing | Self::AwsCallFailed => {
                 ExitCode::Unreachable
             }

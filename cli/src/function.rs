@@ -98,7 +98,7 @@ fn read_answer(function: Function, failed: bool, payload: &[u8]) -> Result<Value
 }
 
 /// A call that AWS refused or that did not get there, in a line.
-fn call_failed<E, R>(call: &str, subject: &str, error: &SdkError<E, R>) -> Failure
+pub(crate) fn call_failed<E, R>(call: &str, subject: &str, error: &SdkError<E, R>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,

@@ -12,26 +12,35 @@ use crate::args::Cli;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Kind};
 
+mod abort;
 mod apply;
+mod approval;
 mod args;
 mod changes;
 mod completions;
+mod deploy;
 mod elapsed;
 mod evidence;
+mod executions;
 mod exit_code;
 mod failure;
+mod figures;
 mod function;
+mod list;
 mod output;
 mod plan;
 mod promote;
 mod rehearsal_place;
 mod rehearse;
+mod release_name;
 mod rollback;
 mod schema;
 mod session;
 mod status;
+mod strategies;
 mod validate;
 mod warning;
+mod watch;
 mod weights;
 
 fn main() -> std::process::ExitCode {

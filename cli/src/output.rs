@@ -59,10 +59,15 @@ pub(crate) fn fail(failure: &Failure, json: bool) -> ExitCode {
             .iter()
             .map(|hint| format!("\n{} {hint}", styled(FAINT, "hint:")))
             .collect::<String>();
-        let label = if failure.exit == ExitCode::RollbackFailed {
-            "THE ROLLBACK FAILED, traffic may not be back:"
-        } else {
-            "error:"
+        let label = match failure.exit {
+            ExitCode::RollbackFailed => "THE ROLLBACK FAILED, traffic may not be back:",
+            ExitCode::Unexpected if failure.kind == "interrupted" => "interrupted:",
+            ExitCode::Done
+            | ExitCode::Unexpected
+            | ExitCode::Usage
+            | ExitCode::Refused
+            | ExitCode::Unreachable
+            | ExitCode::RolledBack => "error:",
         };
         writeln!(err, "{} {}{hint}", styled(BAD, label), failure.message)
     };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ripcord::names::{Generation, ServiceName, TargetName, Weight};
-use ripcord::release::{Change, Release};
+use ripcord::release::{Change, Phase, Release};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,7 +15,11 @@ use crate::weights::Shifted;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   ripcord promote checkout
-  ripcord promote checkout --target api    one target of several";
+  ripcord promote checkout --target api    one target of several
+  ripcord promote checkout --override 'the fix must out, and I answer for it'
+
+A release that a state machine drives proves itself stage by stage. Promoting it skips the proof that is left, so it needs
+--override; the release is complete with that, and its execution ends by itself.";
 
 /// What to promote.
 #[derive(Debug, clap::Args)]
@@ -25,7 +29,7 @@ pub(crate) struct Args {
     /// One target; else every target of the release
     #[arg(long)]
     target: Option<TargetName>,
-    /// Go ahead in spite of a quarantine or a hold; the reason is recorded and told
+    /// Go ahead in spite of a quarantine or a hold, or without the proof that is left; the reason is recorded and told
     #[arg(long = "override", value_name = "REASON")]
     override_reason: Option<String>,
     #[command(flatten)]
@@ -55,6 +59,7 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Promotion, Failure
         Failure::new(Kind::NothingReleased, format!("nothing of {service} is being released"))
             .hint(format!("open a release with: ripcord weights {service} STABLE:90,CANDIDATE:10"))
     })?;
+    check_proof(args, &release)?;
     let mut targets = Vec::new();
     for target in meant(args, &release)? {
         let shifted = session.shift(&event(args, &release, &target)).await.map_err(|failure| Failure {
@@ -64,6 +69,25 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Promotion, Failure
         targets.push(Promoted { target, shifted });
     }
     Ok(Promotion { service: service.clone(), release: release.generation, targets })
+}
+
+/// A person may take the place of the proof that is left, but not by habit.
+fn check_proof(args: &Args, release: &Release) -> Result<(), Failure> {
+    let Some(run) = release.run.as_deref().filter(|_| release.phase == Phase::Shifting) else {
+        return Ok(());
+    };
+    if args.override_reason.is_some() {
+        return Ok(());
+    }
+    let (service, generation) = (&args.service, release.generation);
+    let (begun, stages) = (run.reached.len(), run.strategy.stages.len());
+    let message = format!(
+        "a state machine drives release {generation} of {service}, and {begun} of its {stages} stages have begun: \
+         promoting it skips the proof that is left"
+    );
+    Err(Failure::new(Kind::ProofSkipped, message).hint(format!(
+        "let it prove itself: ripcord watch {service}; or answer for it yourself: ripcord promote {service} --override 'WHY'"
+    )))
 }
 
 /// The targets that are meant: the one named, or all that the release has touched.
@@ -127,5 +151,21 @@ mod tests {
 
         let args = Line::parse_from(["promote", "checkout", "--target", "worker"]).args;
         assert_eq!(meant(&args, &release).expect_err("it is not touched").kind, "nothing_released");
+    }
+
+    #[test]
+    fn the_proof_that_is_left_is_skipped_only_with_a_reason() {
+        let mut release = crate::watch::example::release();
+        let plain = Line::parse_from(["promote", "checkout"]).args;
+        let reasoned = Line::parse_from(["promote", "checkout", "--override", "urgent"]).args;
+        let failure = check_proof(&plain, &release).expect_err("two stages are left");
+        assert_eq!(
+            (failure.kind.as_str(), failure.exit),
+            ("proof_skipped", crate::exit_code::ExitCode::Refused)
+        );
+        assert!(failure.message.contains("2 of its 4 stages have begun"), "{}", failure.message);
+        assert!(check_proof(&reasoned, &release).is_ok());
+        release.run = None;
+        assert!(check_proof(&plain, &release).is_ok());
     }
 }

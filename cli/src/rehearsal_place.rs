@@ -15,6 +15,14 @@ pub(crate) struct RehearsalPlace {
     pub(crate) endpoint: String,
     /// The region that it pretends to be.
     pub(crate) region: Option<String>,
+    /// How long a minute of its plans lasts.
+    #[serde(default = "real_minute_ms")]
+    pub(crate) minute_ms: u32,
+}
+
+/// A rehearsal that does not say how fast its time passes has real minutes.
+fn real_minute_ms() -> u32 {
+    60_000
 }
 
 /// On the loopback interface a listener answers at once.
@@ -74,6 +82,14 @@ mod tests {
             Some(root.join("target").join(FILE))
         );
         std::fs::remove_dir_all(&root).expect("removed");
+    }
+
+    #[test]
+    fn minutes_are_real_unless_the_rehearsal_says_otherwise() {
+        let read =
+            |text: &str| serde_json::from_str::<RehearsalPlace>(text).expect("what a rehearsal writes");
+        assert_eq!(read(r#"{"endpoint": "http://127.0.0.1:1", "pid": 7}"#).minute_ms, 60_000);
+        assert_eq!(read(r#"{"endpoint": "http://127.0.0.1:1", "minute_ms": 1000}"#).minute_ms, 1_000);
     }
 
     #[test]

@@ -69,13 +69,31 @@ struct Answer {
 }
 
 pub(crate) async fn run(args: &Args, place: &Place) -> Result<Rollback, Failure> {
-    let session = Session::open(place).await?;
-    let asked = session.ask(Function::AlarmRollback, &event(args)).await;
-    let answer = read(asked.map_err(|failure| explain(args, failure))?)?;
-    if answer.outcome == "unregistered" {
-        return Err(Failure::service_unknown(&args.service));
+    Session::open(place).await?.pull_the_cord(args).await
+}
+
+impl Args {
+    /// To put a service back to where it came from.
+    pub(crate) fn new(service: ServiceName, reason: String, caller: Caller) -> Self {
+        Self { service, to: None, reason: Some(reason), caller }
     }
-    Ok(Rollback::after(&args.service, answer, session.observe(&args.service).await))
+}
+
+impl Session {
+    /// Puts traffic back, and looks whether it is.
+    pub(crate) async fn pull_the_cord(&self, args: &Args) -> Result<Rollback, Failure> {
+        let asked = self.ask(Function::AlarmRollback, &event(args)).await;
+        let answer = read(asked.map_err(|failure| explain(args, failure))?)?;
+        if answer.outcome == "unregistered" {
+            return Err(Failure::service_unknown(&args.service));
+        }
+        Ok(Rollback::after(&args.service, answer, self.observe(&args.service).await))
+    }
+
+    /// Looks whether traffic is back, after somebody else was to put it there.
+    pub(crate) async fn look_back(&self, service: &ServiceName, reason: &str) -> Rollback {
+        Rollback::seen(service, reason, self.observe(service).await)
+    }
 }
 
 /// The command as `alarm-rollback` reads it. Fields that are not given are left out; so is the time, because the function
@@ -115,11 +133,24 @@ fn explain(args: &Args, failure: Failure) -> Failure {
         | ExitCode::Unexpected
         | ExitCode::Usage
         | ExitCode::Refused
-        | ExitCode::Unreachable => failure,
+        | ExitCode::Unreachable
+        | ExitCode::RolledBack => failure,
     }
 }
 
 impl Rollback {
+    /// What became of a release that was to go back, as far as the ledger says.
+    fn seen(service: &ServiceName, reason: &str, seen: Result<Situation, Failure>) -> Self {
+        let phase = seen.as_ref().ok().and_then(|seen| Some(seen.record.release.as_ref()?.phase));
+        let outcome = match phase {
+            Some(Phase::RolledBack | Phase::Withdrawn | Phase::RollbackFailed) | None => "restore",
+            Some(Phase::Held) => "hold",
+            Some(Phase::Shifting | Phase::Complete) => "stand_down",
+        };
+        let answer = Answer { outcome: outcome.to_owned(), reason_kind: None, reason: reason.to_owned() };
+        Self::after(service, answer, seen)
+    }
+
     fn after(service: &ServiceName, answer: Answer, seen: Result<Situation, Failure>) -> Self {
         let (phase, serving, unseen_because) = match seen {
             Ok(Situation { record, live }) => {
@@ -137,7 +168,9 @@ impl Rollback {
         match self.phase {
             Some(Phase::RollbackFailed) => ExitCode::RollbackFailed,
             Some(Phase::Held) => ExitCode::Refused,
-            Some(Phase::Shifting | Phase::Complete | Phase::RolledBack | Phase::Withdrawn) | None => self.exit_of_outcome(),
+            Some(Phase::Shifting | Phase::Complete | Phase::RolledBack | Phase::Withdrawn) | None => {
+                self.exit_of_outcome()
+            }
         }
     }
 
@@ -165,6 +198,9 @@ fn traffic(sighting: &Sighting) -> Option<Traffic> {
 impl fmt::Display for Rollback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match (self.exit(), self.outcome.as_str()) {
+            (ExitCode::Done, _) if self.phase == Some(Phase::Withdrawn) => {
+                styled(GOOD, "withdrawn, it never had traffic")
+            }
             (ExitCode::Done, "restore") => styled(GOOD, "traffic is back"),
             (ExitCode::Done, _) => styled(GOOD, "traffic was back already"),
             (ExitCode::RollbackFailed, _) => styled(BAD, "TRAFFIC IS NOT BACK"),
@@ -184,6 +220,18 @@ impl fmt::Display for Rollback {
         }
         Ok(())
     }
+}
+
+/// A rollback for tests: everything of `checkout` is on version 1 again.
+#[cfg(test)]
+pub(crate) fn example(reason: &str) -> Rollback {
+    let mut seen = crate::status::example::shifting();
+    seen.record.release.as_mut().expect("a release").phase = Phase::RolledBack;
+    for sighting in seen.live.values_mut() {
+        let Sighting::Alias(live) = sighting else { unreachable!() };
+        live.traffic = crate::status::example::traffic("1:100");
+    }
+    Rollback::seen(&seen.record.registration.service.clone(), reason, Ok(seen))
 }
 
 #[cfg(test)]
@@ -231,6 +279,24 @@ mod tests {
         check("hold", Some("past_barrier"), Phase::Held, ExitCode::Refused);
         check("settle", Some("report_unfinished"), Phase::RollbackFailed, ExitCode::RollbackFailed);
         check("danced", None, Phase::Complete, ExitCode::Unexpected);
+    }
+
+    #[test]
+    fn what_somebody_else_was_to_put_back_is_judged_by_the_ledger() {
+        let seen = |phase| {
+            let mut situation = example::shifting();
+            situation.record.release.as_mut().expect("a release").phase = phase;
+            let service = situation.record.registration.service.clone();
+            let rollback = Rollback::seen(&service, "because", Ok(situation));
+            let text = anstream::adapter::strip_str(&rollback.to_string()).to_string();
+            (rollback.exit(), text.lines().next().unwrap_or_default().to_owned())
+        };
+        let told = |exit, text: &str| (exit, format!("checkout: {text}"));
+        assert_eq!(seen(Phase::RolledBack), told(ExitCode::Done, "traffic is back"));
+        assert_eq!(seen(Phase::Withdrawn), told(ExitCode::Done, "withdrawn, it never had traffic"));
+        assert_eq!(seen(Phase::Held), told(ExitCode::Refused, "held, traffic was left alone"));
+        assert_eq!(seen(Phase::RollbackFailed), told(ExitCode::RollbackFailed, "TRAFFIC IS NOT BACK"));
+        assert_eq!(seen(Phase::Complete), told(ExitCode::Refused, "nothing was done"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use ripcord::aws::{Aws, Connection, Credentials, Endpoints, Observed, SuiteNames, observe};
 use ripcord::names::ServiceName;
+use ripcord::pipeline::Tempo;
 use ripcord::situation::Situation;
 
 use crate::failure::{Failure, Kind};
@@ -47,12 +48,19 @@ pub(crate) struct Session {
     pub(crate) aws: Aws,
     /// The suite's functions; they take longer to answer than AWS itself.
     pub(super) functions: aws_sdk_lambda::Client,
+    /// The state machine that drives releases.
+    pub(super) executions: aws_sdk_sfn::Client,
     /// The suite's project name.
-    pub(super) project: String,
+    pub(crate) project: String,
+    /// How fast time passes there.
+    pub(crate) tempo: Tempo,
+    config: SdkConfig,
 }
 
 /// The functions of the suite may run for 30 seconds, and their start and the network take some.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// Step Functions answers at once or not at all.
+const EXECUTION_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Whatever the functions are asked is idempotent, so a lost answer may be asked for again.
 const INVOCATION_ATTEMPTS_MAX: u32 = 3;
@@ -60,7 +68,8 @@ const INVOCATION_ATTEMPTS_MAX: u32 = 3;
 impl Session {
     /// Connects; no call is made yet.
     pub(crate) async fn open(place: &Place) -> Result<Self, Failure> {
-        let config = if place.local { local(place)? } else { configured(place).await? };
+        let (config, tempo) =
+            if place.local { local(place)? } else { (configured(place).await?, Tempo::REAL) };
         let functions = aws_sdk_lambda::config::Builder::from(&config)
             .retry_config(RetryConfig::standard().with_max_attempts(INVOCATION_ATTEMPTS_MAX))
             .timeout_config(
@@ -70,13 +79,27 @@ impl Session {
                     .build(),
             )
             .build();
-        // Nothing that the command line does itself publishes a notice, so there is no topic.
-        let names = SuiteNames { table: format!("{}-ledger", place.project), topic_arn: String::new() };
+        let executions = aws_sdk_sfn::config::Builder::from(&config)
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(EXECUTION_TIMEOUT)
+                    .build(),
+            )
+            .build();
         Ok(Self {
-            aws: Aws::new(&config, names),
+            aws: clients_of(&place.project, &config),
             functions: aws_sdk_lambda::Client::from_conf(functions),
+            executions: aws_sdk_sfn::Client::from_conf(executions),
             project: place.project.clone(),
+            tempo,
+            config,
         })
+    }
+
+    /// The clients of another suite in the same account and region.
+    pub(crate) fn other_suite(&self, project: &str) -> Aws {
+        clients_of(project, &self.config)
     }
 
     /// What the ledger and AWS say of a service.
@@ -86,6 +109,11 @@ impl Session {
             Observed::Unregistered => Err(Failure::service_unknown(service)),
         }
     }
+}
+
+fn clients_of(project: &str, config: &SdkConfig) -> Aws {
+    // Nothing that the command line does itself publishes a notice, so there is no topic.
+    Aws::new(config, SuiteNames { table: format!("{project}-ledger"), topic_arn: String::new() })
 }
 
 /// The usual AWS environment: variables, profiles, single sign-on, instance roles.
@@ -115,10 +143,12 @@ async fn configured(place: &Place) -> Result<SdkConfig, Failure> {
 }
 
 /// The AWS of the rehearsal that runs near the current folder.
-fn local(place: &Place) -> Result<SdkConfig, Failure> {
+fn local(place: &Place) -> Result<(SdkConfig, Tempo), Failure> {
     let rehearsal = rehearsal_place::find()?;
     let region = place.region.as_deref().or(rehearsal.region.as_deref()).unwrap_or("us-east-1");
-    Ok(Connection { endpoints: Endpoints::One(rehearsal.endpoint), ..connection(region) }.sdk_config())
+    let tempo = Tempo::of_minute_ms(rehearsal.minute_ms);
+    let connection = Connection { endpoints: Endpoints::One(rehearsal.endpoint), ..connection(region) };
+    Ok((connection.sdk_config(), tempo))
 }
 
 fn connection(region: &str) -> Connection {

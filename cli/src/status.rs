@@ -5,7 +5,8 @@ use std::fmt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use ripcord::names::{AliasName, FunctionName, FunctionVersion, Generation, ServiceName, TargetName};
-use ripcord::release::{PastRollback, Phase};
+use ripcord::pipeline::{Run, Tempo};
+use ripcord::release::{PastRollback, Phase, Release};
 use ripcord::situation::{Sighting, Situation};
 use ripcord::traffic::Traffic;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::session::{Place, Session};
 use crate::warning::{Warning, expected, quarantined_until, warnings};
+use crate::watch::View;
 
 #[cfg(test)]
 pub(crate) mod example;
@@ -60,6 +62,21 @@ struct ReleaseStatus {
     opened_by: String,
     ended_at: Option<Timestamp>,
     ended_because: Option<String>,
+    /// How far the state machine has come that drives it; nothing if people do.
+    run: Option<RunStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct RunStatus {
+    execution: String,
+    strategy: String,
+    /// The stages that have begun.
+    begun: usize,
+    stages: usize,
+    /// Until when a person may approve what comes next.
+    awaiting_until: Option<Timestamp>,
+    #[serde(skip)]
+    whereabouts: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +134,7 @@ impl ServiceStatus {
             opened_by: release.opened_by.clone(),
             ended_at: release.ended_at,
             ended_because: release.ended_because.clone(),
+            run: release.run.as_deref().map(|run| RunStatus::of(release, run)),
         });
         let mut rollbacks: Vec<RollbackStatus> =
             record.rollbacks.iter().map(|rollback| RollbackStatus::of(situation, rollback, now)).collect();
@@ -129,6 +147,20 @@ impl ServiceStatus {
             rollbacks,
             warnings: warnings(situation, now),
             now,
+        }
+    }
+}
+
+impl RunStatus {
+    fn of(release: &Release, run: &Run) -> Self {
+        Self {
+            execution: run.execution.clone(),
+            strategy: run.strategy.name.clone(),
+            begun: run.reached.len(),
+            stages: run.strategy.stages.len(),
+            awaiting_until: run.awaiting.as_ref().map(|asked| asked.until),
+            // Where it is does not depend on how fast time passes.
+            whereabouts: View::of(release, &[], Tempo::REAL).whereabouts(),
         }
     }
 }

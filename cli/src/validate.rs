@@ -44,15 +44,32 @@ pub(crate) fn run(args: &Args) -> Validation {
     Validation { files: args.files.iter().map(|file| check(file)).collect() }
 }
 
-/// Reads a document that is about to be used.
-pub(crate) fn read(file: &Path) -> Result<Registration, Failure> {
+/// Reads a document that is about to be used, as one of its environments has it, if one is named.
+pub(crate) fn read(file: &Path, environment: Option<&str>) -> Result<Registration, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::new(Kind::DocumentUnreadable, format!("failed to read {}: {error}", file.display()))
     })?;
-    Registration::parse(&text).map_err(|violations| {
+    let registration = Registration::parse(&text).and_then(|registration| match environment {
+        None => Ok(registration),
+        Some(name) => registration.in_environment(name),
+    });
+    registration.map_err(|violations| {
         let rules: String = violations.iter().map(|violation| format!("\n  {violation}")).collect();
-        Failure::new(Kind::DocumentInvalid, format!("{} is not valid:{rules}", file.display()))
+        let of = environment.map(|name| format!(" in environment {name}")).unwrap_or_default();
+        Failure::new(Kind::DocumentInvalid, format!("{} is not valid{of}:{rules}", file.display()))
     })
+}
+
+/// What every environment of a document breaks, by the field in its environment.
+fn of_environments(registration: &Registration) -> Vec<Violation> {
+    let of = |name: &String| {
+        let violations = registration.in_environment(name).err().unwrap_or_default();
+        let prefix = format!("environments.{name}.");
+        violations
+            .into_iter()
+            .map(move |violation| Violation { field: format!("{prefix}{}", violation.field), ..violation })
+    };
+    registration.environments.keys().flat_map(of).collect()
 }
 
 fn check(file: &Path) -> Checked {
@@ -66,7 +83,10 @@ fn check(file: &Path) -> Checked {
     match std::fs::read_to_string(file) {
         Err(error) => checked(None, Vec::new(), Some(error.to_string())),
         Ok(text) => match Registration::parse(&text) {
-            Ok(registration) => checked(Some(registration.service), Vec::new(), None),
+            Ok(registration) => match of_environments(&registration) {
+                violations if violations.is_empty() => checked(Some(registration.service), violations, None),
+                violations => checked(None, violations, None),
+            },
             Err(violations) => checked(None, violations, None),
         },
     }
@@ -107,6 +127,33 @@ mod tests {
     fn the_example_is_valid() {
         let report = run(&Args { files: vec![document("examples/checkout/ripcord.json")] });
         assert_eq!(report.exit(), ExitCode::Done, "{report}");
+    }
+
+    #[test]
+    fn every_environment_of_a_document_is_checked() {
+        let text = std::fs::read_to_string(document("examples/checkout/ripcord.json")).expect("the example");
+        let mut json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        json["environments"] = serde_json::json!({
+            "production": {},
+            "staging": { "stages": [{ "weight": 1.0, "bake_minutes": 5 }] },
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("ripcord.json");
+        std::fs::write(&file, json.to_string()).expect("written");
+        assert_eq!(run(&Args { files: vec![file.clone()] }).exit(), ExitCode::Done);
+        assert_eq!(read(&file, None).expect("valid").stages.len(), 4);
+        assert_eq!(read(&file, Some("staging")).expect("valid").stages.len(), 1);
+        let failure = read(&file, Some("canary")).expect_err("there is none");
+        assert_eq!((failure.kind.as_str(), failure.exit), ("document_invalid", ExitCode::Refused));
+        assert!(failure.message.contains("environment is \"canary\": one of"), "{}", failure.message);
+
+        json["environments"]["staging"]["guards"] = serde_json::json!([]);
+        std::fs::write(&file, json.to_string()).expect("written");
+        let report = run(&Args { files: vec![file.clone()] });
+        assert_eq!(report.exit(), ExitCode::Refused);
+        assert_eq!(report.files[0].violations[0].field, "environments.staging.guards");
+        assert!(read(&file, Some("staging")).is_err());
+        assert!(read(&file, Some("production")).is_ok());
     }
 
     #[test]

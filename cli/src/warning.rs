@@ -78,7 +78,9 @@ pub(crate) fn expected(situation: &Situation, target: &TargetName) -> Option<Tra
     };
     let release = record.release.as_ref();
     match release.and_then(|release| Some((release.phase, release.change(target)?))) {
-        Some((Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn, change)) => Some(Traffic::all_on(change.stable)),
+        Some((Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn, change)) => {
+            Some(Traffic::all_on(change.stable))
+        }
         Some((Phase::Shifting | Phase::Complete | Phase::Held, change)) => Some(confirmed(change)),
         None => known_good(),
     }

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use clap::builder::styling::Style;
+use jiff::Timestamp;
+use ripcord::names::ServiceName;
 use ripcord::release::Phase;
 
-use super::{RollbackStatus, ServiceStatus, TargetStatus};
+use super::{RollbackStatus, RunStatus, ServiceStatus, TargetStatus};
 use crate::elapsed::ago;
+use crate::figures::stretch;
 use crate::output::{BAD, FAINT, GOOD, NAME, WARN, styled};
 use crate::warning::Warning;
 
@@ -29,6 +32,9 @@ pub(super) fn in_full(f: &mut fmt::Formatter<'_>, service: &ServiceStatus) -> fm
                 write!(f, ", ended {}", ago(ended_at, *now))?;
             }
             writeln!(f)?;
+            if let Some(run) = &release.run {
+                writeln!(f, "    {}", driven(run, &service.service, *now))?;
+            }
             if let Some(because) = &release.ended_because {
                 writeln!(f, "    {}", cut(because))?;
             }
@@ -60,6 +66,19 @@ pub(super) fn in_full(f: &mut fmt::Formatter<'_>, service: &ServiceStatus) -> fm
         writeln!(f, "  {}", styled(FAINT, format!("and {more} earlier ones")))?;
     }
     warnings.iter().try_for_each(|warning| alert(f, "  ", warning))
+}
+
+/// `canary, stage 2 of 5 at 25%; waits for a person, 3h 2m left: ripcord approve checkout`.
+fn driven(run: &RunStatus, service: &ServiceName, now: Timestamp) -> String {
+    let at = format!("{}, {}", run.strategy, run.whereabouts);
+    match run.awaiting_until {
+        None => at,
+        Some(until) => {
+            let left = stretch(until.duration_since(now));
+            let wait = format!("waits for a person, {left} left: ripcord approve {service}");
+            format!("{at}; {}", styled(WARN, wait))
+        }
+    }
 }
 
 fn in_lines(f: &mut fmt::Formatter<'_>, target: &TargetStatus) -> fmt::Result {
@@ -153,6 +172,26 @@ mod tests {
     #[test]
     fn a_service_in_full() {
         insta::assert_snapshot!(rendered(&[example::shifting()], true));
+    }
+
+    #[test]
+    fn a_driven_release_says_where_it_is_and_whom_it_waits_for() {
+        let mut situation = example::shifting();
+        let mut release = crate::watch::example::release();
+        situation.record.release = Some(release.clone());
+        let text = rendered(std::slice::from_ref(&situation), true);
+        assert!(text.contains("\n    registered, stage 2 of 4 at 25%\n"), "{text}");
+        release.run.as_mut().expect("a run").awaiting = Some(ripcord::pipeline::Awaiting {
+            stage: 2,
+            token: "secret-token".to_owned(),
+            since: at("2026-03-02T11:59:00Z"),
+            until: at("2026-03-02T15:02:00Z"),
+            why: "proved".to_owned(),
+        });
+        situation.record.release = Some(release);
+        let text = rendered(&[situation], true);
+        let wait = "; waits for a person, 3h 2m left: ripcord approve checkout\n";
+        assert!(text.contains(&format!("registered, stage 2 of 4 at 25%{wait}")), "{text}");
     }
 
     #[test]
