@@ -368,4 +368,7 @@ async fn a_release_that_is_not_open_is_not_looked_at() {
         .build();
     let failure = inspected(&Scene::new(&[&denied]), "before").await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::LedgerUnreadable);
+    let nothing = Scene::new(&[]);
+    let failure = inspected(&nothing, "whenever").await.unwrap_err();
+    assert_eq!((failure.error_type, nothing.calls()), (ErrorType::RequestInvalid, String::new()));
 }

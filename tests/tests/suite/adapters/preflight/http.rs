@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use release_preflight::{Inspector, inspect};
 use ripcord::aws::{Aws, CallFailed, Connection, Credentials, Endpoints, SuiteNames};
+use ripcord::error_type::ErrorType;
+use ripcord::pipeline::Tempo;
 use ripcord::preflight::HealthAnswer;
-use serde_json::json;
+use ripcord::registration::HealthCheck;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, pause};
 
-use super::super::scene::FUNCTION;
+use super::super::scene::{FUNCTION, Item, clock, deadline, items_of};
 use crate::worlds::v;
 
 /// A server that serves each connection so, after it has read the request's head; its address, and how often it was asked.
@@ -26,13 +31,35 @@ where
     let count = asked.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = vec![0; 8_192];
-            let read = stream.read(&mut head).await.unwrap();
-            count.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(serve(stream, String::from_utf8_lossy(&head[..read]).into_owned()));
+            let count = count.clone();
+            tokio::spawn(async move {
+                let head = head_of(&mut stream).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                serve(stream, head).await;
+            });
         }
     });
     (format!("http://{address}"), asked)
+}
+
+/// A request's head, once its body has been read, too.
+async fn head_of(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut chunk = vec![0; 65_536];
+    loop {
+        let read = stream.read(&mut chunk).await.unwrap();
+        assert!(read > 0, "the request ends early");
+        request.extend_from_slice(&chunk[..read]);
+        let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&request[..end]).into_owned();
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().unwrap())
+        });
+        if request.len() >= end + 4 + length.unwrap_or(0) {
+            return head;
+        }
+    }
 }
 
 /// Says all of it and hangs up.
@@ -48,7 +75,7 @@ fn aws(lambda: Endpoints) -> Aws {
         credentials: Credentials::from_keys("AKIDEXAMPLE", "secret", None),
         endpoints: lambda,
     };
-    let names = SuiteNames { table: String::new(), topic_arn: String::new() };
+    let names = SuiteNames { table: "ripcord-ledger".to_owned(), topic_arn: String::new() };
     Aws::new(&connection.sdk_config(), names)
 }
 
@@ -201,4 +228,49 @@ async fn a_version_may_take_longer_than_the_suite_gives_aws() {
     let answer = aws(Endpoints::One(url)).call(&FUNCTION.parse().unwrap(), v(2), &json!({}), PATIENT).await;
     assert_eq!(answer.unwrap().payload, "{}");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+/// The whole of AWS, and the service: each answer takes a second of a clock that stands still otherwise.
+async fn in_a_second(stream: TcpStream, head: String) {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let body = if head.contains("DynamoDB_20120810.Query") {
+        json!({ "Items": items().iter().map(on_the_wire).collect::<Vec<_>>() }).to_string()
+    } else {
+        "{}".to_owned()
+    };
+    let length = body.len();
+    say(stream, &format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"))
+        .await;
+}
+
+/// A release that is about to move, with a smoke test and a health check at an address that nobody serves.
+fn items() -> Vec<Item> {
+    let mut record = super::smoked();
+    record.registration.preflight.health =
+        Some(HealthCheck { url: "http://127.0.0.1:9/health".to_owned(), status: 200 });
+    items_of(&record)
+}
+
+fn on_the_wire(item: &Item) -> Value {
+    let typed = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        other => panic!("the ledger writes none: {other:?}"),
+    };
+    item.iter().map(|(name, value)| (name.clone(), typed(value))).collect()
+}
+
+#[tokio::test]
+async fn a_check_before_a_release_takes_three_round_trips_one_after_the_other() {
+    let (url, asked) = server(in_a_second).await;
+    let aws = aws(Endpoints::One(url));
+    let inspector = Inspector { aws, namespace: String::new(), clock, tempo: Tempo::REAL };
+    pause();
+    let started = Instant::now();
+    let failure = inspect(&super::event("before"), deadline(), &inspector).await.unwrap_err();
+    // What this AWS answers is nonsense, and takes as many round trips as sense would.
+    assert_eq!(failure.error_type, ErrorType::PreflightFailed);
+    let waited = started.elapsed();
+    assert!((3_000..3_500).contains(&waited.as_millis()), "{waited:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 12);
 }
