@@ -4,7 +4,7 @@ use super::finding::{Evidence, Finding};
 use super::judgement::{Metric, Tally};
 use super::likelihood::{ln_odds_ratio, ln_rate_ratio, usable_limit, with_odds_multiplied};
 use super::observations::{Counts, Minute, StageLimits};
-use super::wealth::{Stakes, Wealth, ln_add};
+use super::wealth::{BETS, Stakes, Wealth, ln_add};
 
 /// The share of a minute's stake that is bet on the candidate's being worse than the stable version, where there is one to
 /// compare with; the rest is bet on its exceeding the limit. The choice may depend on requests, but never on bad ones.
@@ -52,8 +52,8 @@ pub(super) struct Case {
 pub(super) fn hear(counted: Counted, minutes: &[&Minute], stages: &[StageLimits], alpha: f64) -> Case {
     let ln_enough = -alpha.ln();
     let mut stakes = Stakes::new(stages.len());
-    let mut over_limit = Wealth::new();
-    let mut worse = Wealth::new();
+    let mut over_limit = Wealth::new(BETS);
+    let mut worse = Wealth::new(BETS);
     let mut evidence = Evidence { ln_wealth: 0.0, ln_enough };
     for (index, minute) in minutes.iter().enumerate() {
         let Some((metric, limit)) = stages.get(minute.stage).and_then(|stage| counted.limit(stage)) else {

@@ -15,11 +15,15 @@ const ALPHA: f64 = 0.001;
 /// What is tolerated, as a part of the smaller share.
 const TOLERANCE: f64 = 0.1;
 
+/// How many times the odds of a version's being chosen may be multiplied beyond what is tolerated, and what is bet on it. A
+/// split is counted on all requests and not on the few bad ones, so much smaller differences show.
+const BETS: [(f64, f64); 5] = [(1.03, 0.2), (1.1, 0.3), (1.3, 0.25), (2.0, 0.15), (10.0, 0.1)];
+
 /// Looks at the minutes of one stage, which are in order. Those in which one version takes everything say nothing.
 pub(super) fn mismatch(minutes: &[&Minute]) -> Option<Finding> {
     let mut stakes = Stakes::new(1);
-    let mut too_many = Wealth::new();
-    let mut too_few = Wealth::new();
+    let mut too_many = Wealth::new(BETS);
+    let mut too_few = Wealth::new(BETS);
     let (mut candidate, mut all, mut expected) = (0_u64, 0_u64, 0.0);
     let mut weight = Weight::NONE;
     for (index, minute) in minutes.iter().enumerate() {

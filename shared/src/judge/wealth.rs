@@ -61,9 +61,10 @@ impl Stakes {
 }
 
 /// What has become of what was bet, in logarithms: long healthy releases shrink it to almost nothing.
-pub(super) struct Wealth {
-    ln_at_work: [f64; BETS.len()],
-    runs: [Run; BETS.len()],
+pub(super) struct Wealth<const N: usize> {
+    bets: [(f64, f64); N],
+    ln_at_work: [f64; N],
+    runs: [Run; N],
 }
 
 /// The stretch of minutes that speaks most for a fault of one size: where it seems to have begun.
@@ -73,18 +74,17 @@ struct Run {
     first: usize,
 }
 
-impl Wealth {
-    /// Nothing bet yet.
-    pub(super) fn new() -> Self {
-        Self {
-            ln_at_work: [f64::NEG_INFINITY; BETS.len()],
-            runs: [Run { ln_ratio: 0.0, first: 0 }; BETS.len()],
-        }
+impl<const N: usize> Wealth<N> {
+    /// Nothing bet yet; later each stake is divided over these factors, by their shares.
+    pub(super) fn new(bets: [(f64, f64); N]) -> Self {
+        let runs = [Run { ln_ratio: 0.0, first: 0 }; N];
+        Self { bets, ln_at_work: [f64::NEG_INFINITY; N], runs }
     }
 
     /// Bets `stake` more, and then lets the minute of this index decide: `ln_ratio` says how much better it fits a factor.
     pub(super) fn play(&mut self, index: usize, stake: f64, ln_ratio: impl Fn(f64) -> f64) {
-        for ((at_work, run), (factor, share)) in self.ln_at_work.iter_mut().zip(&mut self.runs).zip(BETS) {
+        for ((at_work, run), (factor, share)) in self.ln_at_work.iter_mut().zip(&mut self.runs).zip(self.bets)
+        {
             let ln_ratio = ln_ratio(factor);
             *at_work = ln_add(*at_work, (stake * share).ln()) + ln_ratio;
             if run.ln_ratio <= 0.0 {

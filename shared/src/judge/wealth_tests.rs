@@ -42,7 +42,7 @@ fn no_more_than_the_stake_is_ever_bet() {
 fn wealth_is_the_sum_over_sizes_and_beginnings() {
     let minutes = [(0.3, 0.2), (0.2, -0.4), (0.1, 1.1), (0.05, 0.3)];
     let ln_ratio = |step: f64, factor: f64| step * factor.ln() - 0.1;
-    let mut wealth = Wealth::new();
+    let mut wealth = Wealth::new(BETS);
     for (index, (stake, step)) in minutes.into_iter().enumerate() {
         wealth.play(index, stake, |factor| ln_ratio(step, factor));
     }
@@ -62,7 +62,7 @@ fn fair_minutes_leave_the_mean_of_wealth_at_one() {
     let minutes = 10;
     let mut mean = 0.0;
     for way in 0..1_u32 << minutes {
-        let mut wealth = Wealth::new();
+        let mut wealth = Wealth::new(BETS);
         let mut stakes = Stakes::new(2);
         let mut probability = 1.0;
         for minute in 0..minutes {
@@ -81,7 +81,7 @@ fn fair_minutes_leave_the_mean_of_wealth_at_one() {
 
 #[test]
 fn long_health_leaves_enough_to_find_a_fault() {
-    let mut wealth = Wealth::new();
+    let mut wealth = Wealth::new(BETS);
     let mut stakes = Stakes::new(1);
     let healthy = 100_000_u32;
     for minute in 0..healthy {

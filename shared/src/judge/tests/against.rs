@@ -48,11 +48,17 @@ fn a_fault_that_begins_after_hours_of_health_is_found_soon() {
 }
 
 #[test]
-fn a_fault_that_comes_with_the_next_stage_is_found_in_its_first_minute() {
-    let mut minutes: Vec<Minute> = (0..30).map(|index| minute(index, 0, 100, 0)).collect();
-    minutes.push(Minute { stage: 1, ..minute(30, 10, 100, 1) });
-    let judgement = judge(&Observations { stage: 1, stages: vec![LIMITS; 2], ..observed(minutes) });
-    assert_eq!(judgement.verdict, Verdict::Fail);
+fn a_fault_that_comes_with_the_next_stage_is_found_sooner_than_one_in_its_middle() {
+    let fewest_errors_that_fail = |stage: usize| {
+        let fails = |errors| {
+            let mut minutes: Vec<Minute> = (0..30).map(|index| minute(index, 0, 100, 0)).collect();
+            minutes.push(Minute { stage, ..minute(30, errors, 100, 1) });
+            judge(&Observations { stage, stages: vec![LIMITS; 2], ..observed(minutes) }).verdict
+                == Verdict::Fail
+        };
+        (0..100).find(|errors| fails(*errors)).expect("a hundred errors fail")
+    };
+    assert_eq!((fewest_errors_that_fail(1), fewest_errors_that_fail(0)), (4, 5));
 }
 
 #[test]

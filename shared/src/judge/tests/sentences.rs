@@ -39,6 +39,21 @@ fn reasons_show_their_arithmetic() {
 }
 
 #[test]
+fn errors_and_slow_requests_divide_the_chance_of_a_false_rollback() {
+    let mut minute = minute(0, 100, 100, 0);
+    minute.candidate.slow = 100;
+    let latency = Some(LatencyLimit { latency_ms_max: 500, slow_rate_max: 0.05 });
+    let judgement =
+        judge(&Observations { stages: vec![StageLimits { latency, ..LIMITS }], ..observed(vec![minute]) });
+    let sentences = sentences(&judgement);
+    assert!(sentences[0].starts_with("errors") && sentences[0].ends_with("1 : 125 fails"), "{sentences:?}");
+    assert!(
+        sentences[1].starts_with("requests over 500 ms") && sentences[1].ends_with("1 : 500 fails"),
+        "{sentences:?}"
+    );
+}
+
+#[test]
 fn gauges_say_what_they_saw_and_what_fails() {
     let rule = GaugeRule {
         name: "memory".into(),
