@@ -9,6 +9,7 @@ use ripcord::aws::causes;
 use ripcord::release::{Phase, Report};
 use ripcord_rehearsal::checkout::{Behaviour, SERVICE, Stage};
 use ripcord_rehearsal::traffic::TrafficOptions;
+use ripcord_rehearsal::traffic::simulated::SimulationOptions;
 use ripcord_rehearsal::{LocalAws, Options};
 
 use crate::exit_code::ExitCode;
@@ -99,8 +100,23 @@ async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
         }
     };
     if args.keep {
-        say("the local AWS stays until Ctrl-C; in another terminal, from the same folder:");
-        say("  target/quick/ripcord --local status        target/quick/ripcord --local evidence checkout");
+        // Users go on calling, so that what a person releases by hand can prove itself.
+        stage.a_day_of_traffic(&local, release::REQUESTS_PER_MINUTE);
+        let _users = local.simulate(SimulationOptions {
+            requests_per_minute: release::REQUESTS_PER_MINUTE,
+            ..SimulationOptions::new(SERVICE, "live")
+        });
+        let next = publish(Behaviour::default()).await?;
+        say(
+            "the local AWS stays until Ctrl-C, and its users with it; in another terminal, from the same folder:",
+        );
+        for command in [
+            format!("deploy checkout --version {next} --stages 10,50 --stage-duration 3m"),
+            "status".to_owned(),
+            "evidence checkout".to_owned(),
+        ] {
+            say(&format!("  target/quick/ripcord --local {command}"));
+        }
         std::future::pending::<()>().await;
     }
     Ok(if passed { ExitCode::Done } else { ExitCode::RollbackFailed })

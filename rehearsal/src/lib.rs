@@ -190,6 +190,7 @@ impl LocalAws {
             "pid": std::process::id(),
             "region": self.options.region,
             "account_id": self.options.account_id,
+            "minute_ms": self.minute().as_millis(),
         });
         match std::fs::write(&path, document.to_string()) {
             Ok(()) => Ok(path),

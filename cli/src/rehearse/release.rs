@@ -29,7 +29,7 @@ const BASELINE: Duration = Duration::from_secs(4);
 /// The longest script takes a fifth of it.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-const REQUESTS_PER_MINUTE_BEFORE: f64 = 6_000.0;
+pub(super) const REQUESTS_PER_MINUTE: f64 = 6_000.0;
 
 /// The outcome of a rehearsed release. The names of its fields are stable.
 #[derive(Clone, Debug, Serialize)]
@@ -54,7 +54,7 @@ pub(super) async fn play(
     registration: &Registration,
     script: &Script,
 ) -> Result<Outcome, Failure> {
-    stage.a_day_of_traffic(local, REQUESTS_PER_MINUTE_BEFORE);
+    stage.a_day_of_traffic(local, REQUESTS_PER_MINUTE);
     if script.mishap == Mishap::LateMetrics {
         local.metrics().delay_all(local.minute() * 3);
     }

@@ -55,8 +55,6 @@ pub(super) enum Mishap {
     BrokenValidator,
 }
 
-const BUSY: f64 = 6_000.0;
-
 impl Scenario {
     /// How the release goes; nothing for the one that is shifted by hand.
     pub(super) fn script(self) -> Option<Script> {
@@ -65,7 +63,7 @@ impl Scenario {
             command: "ripcord deploy checkout --version 2 --stages 10,50 --stage-duration 3m",
             progress: json!({ "stages": "10,50", "stage_duration": "3m" }),
             candidate: healthy,
-            requests_per_minute: BUSY,
+            requests_per_minute: super::release::REQUESTS_PER_MINUTE,
             mishap: Mishap::None,
             end: Phase::RolledBack,
             because: "",
