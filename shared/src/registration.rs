@@ -13,8 +13,8 @@ mod rules;
 
 pub use checks::{Freeze, HealthCheck, Preflight, Smoke, SmokeExpectation};
 pub use environment::Environment;
-pub use metrics::{MetricCheck, MetricSource, Missing};
 pub(crate) use metrics::{CANDIDATE, STABLE};
+pub use metrics::{MetricCheck, MetricSource, Missing};
 pub use rules::Violation;
 pub(crate) use rules::{check_limits, check_stages};
 

@@ -168,3 +168,24 @@ fn report(
         onward,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_does_not_answer_leaves_time_to_say_so() {
+        let patience = Duration::from_secs(20);
+        let begun = tokio::time::Instant::now();
+        let silent: Result<(), String> = in_time(patience, pending()).await;
+        assert_eq!(silent, Err("no answer within 20000 ms".to_owned()));
+        assert_eq!(begun.elapsed(), patience);
+        assert_eq!(in_time(Duration::ZERO, ready(Ok(5))).await, Ok(5));
+        let failed =
+            CallFailed { call: "cloudwatch:X", subject: "s".to_owned(), why: "throttled".to_owned() };
+        let failed: Result<(), String> = in_time(patience, ready(Err(failed))).await;
+        assert_eq!(failed, Err("cloudwatch:X of s failed: throttled".to_owned()));
+    }
+}

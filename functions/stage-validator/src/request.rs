@@ -35,7 +35,8 @@ impl Request {
     pub(crate) fn read(event: &Value) -> Result<Self, Failure> {
         let invalid =
             |why: String| Failure::new(ErrorType::RequestInvalid, format!("the request is not valid: {why}"));
-        let request = Self::deserialize(event).map_err(|error| invalid(error.to_string()))?;
+        let request: Self = serde_path_to_error::deserialize(event)
+            .map_err(|error| invalid(format!("{}: {}", error.path(), error.inner())))?;
         match &request.ask {
             Some(ask) if ask.token.is_empty() => {
                 Err(invalid("ask.token is empty: nobody could answer".to_owned()))

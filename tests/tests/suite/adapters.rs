@@ -13,3 +13,4 @@ mod rollback;
 mod scene;
 mod shifter;
 mod taking;
+mod validator;

@@ -164,10 +164,10 @@ fn a_stage_that_nobody_can_see_goes_back_after_ten_minutes() {
     let back = "RollBack 0 after 0 s then Shift: not measured for 12 min 1 s > limit 12 min 0 s: throttled";
     check_blind(&run, Some("10:05:00"), "10:17:01", back);
     // Never measured: since the stage began to count, at 10:01:00.
-    check_blind(&run, None, "10:12:00", "Look 0 after 60 s then Shift: throttled");
+    check_blind(&run, None, "10:12:00", "Look 0 after 30 s then Shift: throttled");
     check_blind(&run, None, "10:13:01", back);
     // What was measured before the stage began says nothing of it.
-    check_blind(&run, Some("09:00:00"), "10:12:00", "Look 0 after 60 s then Shift: throttled");
+    check_blind(&run, Some("09:00:00"), "10:12:00", "Look 0 after 30 s then Shift: throttled");
     // One failed look does not undo what was seen before, however rarely a stage is looked at.
     run.strategy.stages[0].bake_minutes = 10_080;
     run.strategy.look_minutes = 14;

@@ -270,7 +270,8 @@ fn spelt_out(condition: &str, values: &HashMap<String, AttributeValue>) -> Strin
 }
 
 fn asked_for(query: &QueryInput) -> String {
-    assert_eq!(query.key_condition_expression(), Some("pk = :pk"));
+    let condition = query.key_condition_expression();
+    assert!(matches!(condition, Some("pk = :pk" | "pk = :pk AND begins_with(sk, :prefix)")), "{condition:?}");
     text_of(query.expression_attribute_values().unwrap(), ":pk")
 }
 
