@@ -77,8 +77,25 @@ fn url_breach(url: &str) -> Option<(String, &'static str)> {
         Some((format!("an address with credentials for {host}"), rule))
     } else if !url.chars().all(|c| c.is_ascii_graphic()) || url.contains('#') {
         Some((shown, "visible ASCII characters, and no fragment, which a server never sees"))
+    } else if !has_usable_port(authority) {
+        Some((shown, "a host, and behind it a port from 1 to 65535 or none"))
     } else {
         None
+    }
+}
+
+/// The client would ask at the usual port where it cannot read the one that is given.
+fn has_usable_port(authority: &str) -> bool {
+    let host_and_port = authority.split_once("://").map_or(authority, |(_, host_and_port)| host_and_port);
+    // The colons of an IPv6 address stand within brackets.
+    let after_brackets = host_and_port.rsplit_once(']').map_or(host_and_port, |(_, port)| port);
+    match after_brackets.split_once(':') {
+        Some((host, port)) => {
+            let is_named = !host.is_empty() || after_brackets != host_and_port;
+            let digits = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+            is_named && digits && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        None => true,
     }
 }
 

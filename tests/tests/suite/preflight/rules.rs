@@ -48,6 +48,19 @@ fn a_health_check_has_an_address_that_can_be_asked() {
 }
 
 #[test]
+fn the_port_of_a_health_check_is_one() {
+    let url = |host: &str| format!("https://{host}/health");
+    for host in ["a", "a:1", "a:65535", "[::1]", "[::1]:8080"] {
+        health(&url(host), 200, "");
+    }
+    let rule = "a host, and behind it a port from 1 to 65535 or none";
+    for host in ["a:0", "a:65536", "a:", "a:80x", "a:+80", ":80", "a:b:80", "[::1]:x", "::1"] {
+        let url = url(host);
+        health(&url, 200, &format!("preflight.health.url is {url:?}: {rule}"));
+    }
+}
+
+#[test]
 fn a_health_check_is_as_long_as_a_browser_takes_and_has_a_status_that_exists() {
     let url = |length: usize| format!("https://a/{}", "x".repeat(length - 10));
     health(&url(2_048), 200, "");

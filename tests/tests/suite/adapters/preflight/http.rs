@@ -1,4 +1,4 @@
-//! The health check against servers on this machine: it asks once, follows nobody, and neither waits nor reads for long.
+//! The health check and the smoke test over real sockets: they ask once, follow nobody, and neither wait nor read for long.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -186,7 +186,6 @@ async fn an_address_where_nobody_listens_is_unseen_at_once_and_says_why() {
 async fn what_is_not_http_is_unseen() {
     let (url, _) = server(|stream, _| async move { say(stream, "SSH-2.0-OpenSSH_9.2\r\n").await }).await;
     unseen(&get(&url, PATIENT).await, "invalid HTTP version");
-    unseen(&get("http://127.0.0.1:0x/", PATIENT).await, "");
 }
 
 #[tokio::test]
@@ -252,10 +251,10 @@ fn items() -> Vec<Item> {
 }
 
 fn on_the_wire(item: &Item) -> Value {
-    let typed = |value: &AttributeValue| match value {
-        AttributeValue::S(text) => json!({ "S": text }),
-        AttributeValue::N(number) => json!({ "N": number }),
-        other => panic!("the ledger writes none: {other:?}"),
+    // The ledger writes texts and numbers alone.
+    let typed = |value: &AttributeValue| {
+        let number = || json!({ "N": value.as_n().unwrap() });
+        value.as_s().map_or_else(|_| number(), |text| json!({ "S": text }))
     };
     item.iter().map(|(name, value)| (name.clone(), typed(value))).collect()
 }
