@@ -57,7 +57,9 @@ impl Subject<'_> {
         match state.state {
             Some(AlarmState::Ok) => {}
             Some(AlarmState::InsufficientData) => {
-                remarks.push(Remark::noted(format!("{name} is in INSUFFICIENT_DATA")));
+                remarks.push(Remark::noted(format!(
+                    "{name} is in INSUFFICIENT_DATA, and no stage passes while it is"
+                )));
             }
             Some(AlarmState::Alarm) => {
                 let detail = format!("{name} is in ALARM already");

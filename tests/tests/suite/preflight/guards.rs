@@ -29,7 +29,7 @@ fn a_guard_that_fires_stops_a_release_unless_that_is_waived() {
         state(Some(AlarmState::InsufficientData)),
         "alarms",
         Outcome::Noted,
-        "errors is in INSUFFICIENT_DATA; 0 of 1 guards are OK",
+        "errors is in INSUFFICIENT_DATA, and no stage passes while it is; 0 of 1 guards are OK",
     );
     check(state(None), "alarms", Outcome::Failed, "errors is in a state that is not known");
 }
@@ -83,7 +83,7 @@ fn the_worst_guard_comes_first() {
         },
         "alarms",
         Outcome::Failed,
-        "latency is in ALARM already; gone does not exist; errors is in INSUFFICIENT_DATA",
+        "latency is in ALARM already; gone does not exist; errors is in INSUFFICIENT_DATA, and no stage passes while it is",
     );
 }
 
