@@ -85,7 +85,7 @@ impl Session {
             ended = self.follow(service, which, screen) => {
                 Ok(ended?.exit().unwrap_or(ExitCode::Unexpected))
             }
-            _ = tokio::signal::ctrl_c() => Err(goes_on(service, "the release goes on")),
+            _ = tokio::signal::ctrl_c() => Err(goes_on(service)),
         }
     }
 
@@ -259,8 +259,24 @@ impl Watched<'_> {
 }
 
 /// Whoever stops watching is told how to go on.
-pub(crate) fn goes_on(service: &ServiceName, what: &str) -> Failure {
-    Failure::new(Kind::Interrupted, what).hint(format!(
+fn goes_on(service: &ServiceName) -> Failure {
+    Failure::new(Kind::Interrupted, format!("the release of {service} goes on")).hint(format!(
         "watch it again with: ripcord watch {service}; put traffic back with: ripcord abort {service} --reason 'WHY'"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_stops_watching_is_told_how_to_go_on() {
+        let failure = goes_on(&"checkout".parse().expect("a name"));
+        // A pipeline that is interrupted must not take the release for complete, nor for rolled back.
+        assert_eq!((failure.kind.as_str(), failure.exit), ("interrupted", ExitCode::Unexpected));
+        let hint = failure.hint.expect("a hint");
+        for command in ["ripcord watch checkout", "ripcord abort checkout --reason 'WHY'"] {
+            assert!(hint.contains(command), "{hint}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `--proven-in`: whether the same code has completed a release in another suite, such as that of staging.
 
+use ripcord::aws::LedgerError;
 use ripcord::release::{Change, Phase, Release};
 
 use super::outline::Outline;
@@ -14,9 +15,21 @@ impl Session {
                 format!("proven-in is {project}: that is this suite, in which the code is to be released");
             return Err(Failure::new(Kind::Usage, message));
         }
-        let history = self.other_suite(project).ledger.history(&outline.service).await?;
-        is_proven(&history, project, outline)
+        let history = self.other_suite(project).ledger.history(&outline.service).await;
+        is_proven(&history.map_err(|error| unreadable(project, error))?, project, outline)
     }
+}
+
+/// A suite of that name may not be there at all.
+fn unreadable(project: &str, error: LedgerError) -> Failure {
+    let text = error.to_string();
+    if text.contains("ResourceNotFoundException") {
+        let message = format!(
+            "there is no suite {project} in this account and region: it has no table {project}-ledger"
+        );
+        return Failure::new(Kind::SuiteMissing, message).hint("check --proven-in");
+    }
+    Failure::from(error)
 }
 
 /// The same code, by its hash: versions are numbered anew in every account and environment.

@@ -19,7 +19,7 @@ const REASON_LINES_MAX: usize = 4;
 /// A stage's bar takes what is left, up to this.
 const STAGE_BAR_MAX: usize = 40;
 /// What a stage's line holds besides its bar.
-const STAGE_WORDS: usize = 46;
+const STAGE_WORDS: usize = 56;
 const EVIDENCE_BAR: usize = 10;
 const SPARK_LENGTH: usize = 30;
 const PLAIN: Style = Style::new();
@@ -158,12 +158,13 @@ fn checked(when: &str, checks: &[Check], width: usize) -> Vec<Line> {
     }
     let mut lines = vec![line];
     for check in checks {
-        let style = match check.outcome {
+        let (style, lines_max) = match check.outcome {
             Outcome::Passed | Outcome::Noted => continue,
-            Outcome::Waived => WARN,
-            Outcome::Failed => BAD,
+            // Somebody has looked at it already.
+            Outcome::Waived => (WARN, 1),
+            Outcome::Failed => (BAD, REASON_LINES_MAX),
         };
-        lines.extend(wrap(style, &format!("{}: {}", check.name, check.detail), 4, width, REASON_LINES_MAX));
+        lines.extend(wrap(style, &format!("{}: {}", check.name, check.detail), 4, width, lines_max));
     }
     lines
 }
