@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::Judgement;
 use crate::names::{Generation, ServiceName};
 use crate::pipeline::Onward;
 use crate::preflight::Check;
+use crate::release::Release;
+
+/// As long as the other evidence of a release.
+const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What was found at one moment of a release.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,19 @@ pub struct Finding {
     pub found: Found,
     /// When the ledger may forget it.
     pub keep_until: Timestamp,
+}
+
+impl Finding {
+    /// What was found of a release now.
+    pub fn of(release: &Release, found: Found, now: Timestamp) -> Self {
+        Self {
+            service: release.service.clone(),
+            generation: release.generation,
+            at: now,
+            found,
+            keep_until: now.saturating_add(KEPT).unwrap_or(now),
+        }
+    }
 }
 
 /// What was found.

@@ -64,13 +64,21 @@ pub fn pin_alias(alias: &AliasName) -> Option<AliasName> {
     format!("{alias}{PIN_SUFFIX}").parse().ok()
 }
 
-/// The target that a request is about: the one it names, or the only one.
+/// The target that a request is about: the one it names, or the one that the state machine's release changes, or the only one.
 pub fn target_of<'situation>(
     request: &ShiftRequest,
     situation: &'situation Situation,
 ) -> Result<&'situation Target, Refusal> {
     let targets = &situation.record.registration.targets;
-    match (&request.target, targets.as_slice()) {
+    let driven = match &request.ask {
+        Ask::Advance { .. } => situation.record.release.as_ref(),
+        Ask::Open { .. } | Ask::Stage { .. } | Ask::Weights(_) => None,
+    };
+    let changed = match driven.map(|release| release.changes.as_slice()) {
+        Some([only]) => Some(&only.target),
+        Some(_) | None => None,
+    };
+    match (request.target.as_ref().or(changed), targets.as_slice()) {
         (Some(name), _) => targets.iter().find(|target| target.name == *name),
         (None, [only]) => Some(only),
         (None, _) => None,

@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
             .await
         }
         "release-preflight" => {
-            let inspector = &Inspector { aws, namespace, clock, tempo };
+            let inspector = &Inspector { aws, clock, tempo };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
                 release_preflight::inspect(&event.payload, deadline(&event), inspector).await.map_err(named)
             }))

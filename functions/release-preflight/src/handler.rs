@@ -21,8 +21,6 @@ use crate::observe::{ask, look};
 pub struct Inspector {
     /// The clients.
     pub aws: Aws,
-    /// The namespace of the metrics. What is found here is kept in the ledger and not counted, so nothing is published yet.
-    pub namespace: String,
     /// The clock.
     pub clock: fn() -> Timestamp,
     /// How long a minute lasts.

@@ -21,9 +21,6 @@ use crate::handler::{Answer, Validator};
 
 /// What is left of the invocation for writing down what was seen. Nothing that is seen may take it.
 const REPORTING: SignedDuration = SignedDuration::from_secs(8);
-/// As long as other evidence.
-const FINDING_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
-
 /// Looks at the stage that an open release is in.
 pub(crate) async fn look(
     subject: &Subject<'_>,
@@ -120,13 +117,7 @@ fn finding(
         onward: onward.clone(),
         measured_until,
     };
-    Finding {
-        service: subject.release.service.clone(),
-        generation: subject.release.generation,
-        at: now,
-        found: Found::Stage(Box::new(look)),
-        keep_until: now.saturating_add(FINDING_KEPT).unwrap_or(now),
-    }
+    Finding::of(subject.release, Found::Stage(Box::new(look)), now)
 }
 
 /// Keeps what was found. A release goes further only on a proof that is kept; going back, or looking again, waits for no

@@ -1,6 +1,6 @@
 //! What follows from the facts: every check with its outcome, what is written down, and where the release goes.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::facts::{Answers, Facts};
 use super::subject::Subject;
@@ -9,9 +9,6 @@ use crate::error_type::{ErrorType, Failure};
 use crate::finding::{Finding, Found};
 use crate::pipeline::{Onward, Run, Then, Turn, Waivable, Waiver, onward_to};
 use crate::plan::{LedgerWrite, Step, Steps};
-
-/// As long as the other evidence of a release.
-const FINDING_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What follows from the checks.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,13 +81,7 @@ fn verdict(checks: &[Check]) -> Result<String, Failure> {
 
 impl Subject<'_> {
     fn note(&self, found: Found, now: Timestamp) -> Step {
-        Step::Note(Box::new(Finding {
-            service: self.release.service.clone(),
-            generation: self.release.generation,
-            at: now,
-            found,
-            keep_until: now.saturating_add(FINDING_KEPT).unwrap_or(now),
-        }))
+        Step::Note(Box::new(Finding::of(self.release, found, now)))
     }
 
     /// Guards that fire already are no evidence against the release if that is waived. Which ones do is written down before

@@ -3,6 +3,7 @@
 use ripcord::decide::Course;
 use ripcord::error_type::ErrorType;
 use ripcord::pipeline::{Run, Turn, Waivable};
+use ripcord::plan::Steps;
 use ripcord::release::{Phase, Release, Report};
 use ripcord::shift::{Refusal, Shift, ShiftRequest, decide_shift};
 use ripcord::signal::{PipelineFailure, Signal};
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::decisions::{answer, render_steps};
 use crate::worlds::{World, alarm, at, canary, command, moment, past_rollback, percent, traffic, v};
+
+mod races;
 
 const EXECUTION: &str =
     "arn:aws:states:eu-west-1:123456789012:execution:ripcord-progressive-release:checkout-2";
@@ -245,22 +248,41 @@ fn a_stage_that_failed_puts_its_own_release_back() {
 
 #[test]
 fn an_execution_speaks_for_no_release_but_its_own() {
-    for world in [World::checkout(), in_stage(1), World::checkout().released(canary()).serving("1:90,2:10")] {
+    for mut world in
+        [World::checkout(), in_stage(1), World::checkout().released(canary()).serving("1:90,2:10")]
+    {
+        let before = world.clone();
         let decision = answer(
             &world,
             &given_up("arn:aws:states:eu-west-1:123456789012:execution:m:another", "x"),
             "10:40:00",
         );
-        assert_eq!((decision.course, decision.steps.len()), (Course::StandDown, 0), "{}", decision.reason);
+        assert_eq!(decision.course, Course::StandDown, "{}", decision.reason);
+        unchanged_by(&mut world, &decision.steps, &before);
     }
+}
+
+/// That an execution has ended may be noted; beyond that nothing happens.
+#[track_caller]
+fn unchanged_by(world: &mut World, steps: &Steps, before: &World) {
+    world.take(steps).unwrap();
+    let content = |world: &World| world.record.release.clone().map(|it| Release { seq: 0, ..it });
+    assert_eq!(content(world), content(before));
+    assert_eq!(
+        (&world.moved, &world.notices, &world.stopped),
+        (&before.moved, &before.notices, &before.stopped)
+    );
+    assert_eq!(world.record.rollbacks, before.record.rollbacks);
 }
 
 #[test]
 fn an_execution_that_ends_badly_after_completion_changes_nothing() {
     let mut world = in_stage(2);
     take(&mut world, &to_stage(3), "10:35:00");
+    let before = world.clone();
     let decision = answer(&world, &given_up(EXECUTION, "its execution ended as ABORTED"), "10:40:00");
-    assert_eq!((decision.course, decision.steps.len()), (Course::StandDown, 0), "{}", decision.reason);
+    assert_eq!(decision.course, Course::StandDown, "{}", decision.reason);
+    unchanged_by(&mut world, &decision.steps, &before);
     assert_eq!(world.live("api").traffic, traffic("2:100"));
 }
 
@@ -352,4 +374,19 @@ fn a_driven_release_that_somebody_moved_is_not_moved_further() {
     refused(&world, &to_stage(1), ErrorType::AliasDrifted, "somebody else moved it");
     let world = in_stage(2).serving("1:40,2:60");
     refused(&world, &to_stage(3), ErrorType::AliasDrifted, "somebody else moved it");
+}
+
+#[test]
+fn a_release_of_one_of_several_targets_moves_that_one() {
+    let mut world = World::of(&["api", "worker"]);
+    refused(
+        &world,
+        &open(json!({})),
+        ErrorType::RequestInvalid,
+        "name one of the service's targets: api, worker",
+    );
+    take(&mut world, &open(json!({ "target": "worker" })), "10:00:00");
+    take(&mut world, &to_stage(0), "10:10:00");
+    assert_eq!(world.live("worker").traffic, traffic("1:90,2:10"));
+    assert_eq!(world.live("api").traffic, traffic("1:100"));
 }

@@ -422,22 +422,34 @@ fn the_schema_knows_every_field_of_the_documents() {
     }
     let mut unknown = valid();
     unknown["targets"][0]["surprise"] = json!(1);
-    assert_eq!(undescribed(&unknown, &schema, &schema, "document"), ["document.targets[0].surprise"]);
+    unknown["preflight"] = json!({ "smoke": { "payload": { "any": 1 }, "surprise": 1 } });
+    unknown["environments"] = json!({ "staging": { "limits": { "surprise": 1 } } });
+    let undescribed = undescribed(&unknown, &schema, &schema, "document");
+    let expected = ["environments.staging.limits", "preflight.smoke", "targets[0]"];
+    let expected = expected.map(|at| format!("document.{at}.surprise"));
+    assert_eq!(undescribed.into_iter().collect::<std::collections::BTreeSet<_>>(), expected.into());
 }
 
 /// The fields of a document that its schema has no property for. A whole validator would be a large dependency for a
 /// schema that is generated from the types; that no field is missing from it can be seen without one.
 fn undescribed(value: &Value, node: &Value, schema: &Value, at: &str) -> Vec<String> {
+    // What may be left out is its own type or nothing.
+    let node = node.pointer("/anyOf/0").unwrap_or(node);
     let node = match node.get("$ref").and_then(Value::as_str) {
         Some(reference) => schema.pointer(reference.trim_start_matches('#')).unwrap(),
         None => node,
     };
+    // Any value at all, such as an event.
+    if *node == Value::Bool(true) || node.as_object().is_some_and(|node| !node.contains_key("type")) {
+        return Vec::new();
+    }
     match value {
         Value::Object(fields) => fields
             .iter()
             .flat_map(|(name, value)| {
                 let at = format!("{at}.{name}");
-                match node.pointer(&format!("/properties/{name}")) {
+                let own = node.pointer(&format!("/properties/{name}"));
+                match own.or_else(|| node.get("additionalProperties").filter(|node| node.is_object())) {
                     Some(node) => undescribed(value, node, schema, &at),
                     None => vec![at],
                 }

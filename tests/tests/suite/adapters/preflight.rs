@@ -36,8 +36,7 @@ fn event(when: &str) -> Value {
 }
 
 async fn inspected(scene: &Scene, when: &str) -> Result<Inspected, Failure> {
-    let namespace = "ripcord/Deployments".to_owned();
-    let inspector = Inspector { aws: scene.aws.clone(), namespace, clock, tempo: Tempo::REAL };
+    let inspector = Inspector { aws: scene.aws.clone(), clock, tempo: Tempo::REAL };
     inspect(&event(when), deadline(), &inspector).await
 }
 

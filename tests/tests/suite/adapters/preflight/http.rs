@@ -263,7 +263,7 @@ fn on_the_wire(item: &Item) -> Value {
 async fn a_check_before_a_release_takes_three_round_trips_one_after_the_other() {
     let (url, asked) = server(in_a_second).await;
     let aws = aws(Endpoints::One(url));
-    let inspector = Inspector { aws, namespace: String::new(), clock, tempo: Tempo::REAL };
+    let inspector = Inspector { aws, clock, tempo: Tempo::REAL };
     pause();
     let started = Instant::now();
     let failure = inspect(&super::event("before"), deadline(), &inspector).await.unwrap_err();
