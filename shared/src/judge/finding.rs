@@ -222,7 +222,7 @@ fn gauge_sentence(gauge: &GaugeVerdict, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     };
     write!(
         f,
-        "{} {beyond} {} in {} of the last {} minutes",
+        "{} {beyond} {} in {} of {} minutes in a row",
         rule.name, rule.threshold, gauge.breaching, rule.of
     )?;
     if let Some(worst) = gauge.worst {

@@ -1,4 +1,4 @@
-//! Gauges: how many of the last minutes were beyond the threshold.
+//! Gauges: how many minutes of a row were beyond the threshold.
 
 use jiff::Timestamp;
 
@@ -8,8 +8,9 @@ use super::observations::{Direction, GaugeReading, GaugeRule, Missing};
 /// How many values are kept for a spark line.
 pub(super) const RECENT_MAX: usize = 30;
 
-/// Counts the bad minutes among the last N. A missing minute counts as one that could have been bad, unless the rule says that
-/// it means nothing.
+/// Counts the bad minutes among any N in a row, because more minutes than one may have passed since the last look; and if
+/// they do not fail, among the last N. There a missing minute counts as one that could have been bad, unless the rule says
+/// that it means nothing.
 pub(super) fn read(reading: &GaugeReading) -> GaugeVerdict {
     let rule = &reading.rule;
     let mut values: Vec<(Timestamp, Option<f64>)> = reading.values.clone();
@@ -21,13 +22,11 @@ pub(super) fn read(reading: &GaugeReading) -> GaugeVerdict {
     // A rule that asks for no bad minute, or for more than it looks at, means one and all of them.
     let of = rule.of.max(1);
     let datapoints = rule.datapoints.clamp(1, of);
-    let window = values.iter().rev().take(of as usize).flatten();
-    let (mut present, mut breaching, mut worst) = (0_u32, 0_u32, None);
-    for &value in window {
-        present += 1;
-        breaching += u32::from(is_bad(rule, value));
-        worst = Some(worst.map_or(value, |worst| worse(rule.bad, worst, value)));
-    }
+    let length = (of as usize).min(values.len().max(1));
+    let rows = values.windows(length).map(|row| Row::of(rule, row));
+    let failing = rows.filter(|row| row.breaching >= datapoints).max_by_key(|row| row.breaching);
+    let last = values.get(values.len().saturating_sub(length)..).unwrap_or_default();
+    let Row { present, breaching, worst } = failing.unwrap_or_else(|| Row::of(rule, last));
     let could_be_bad = match rule.missing {
         Missing::Inconclusive => breaching + (of - present),
         Missing::Ok => breaching,
@@ -41,6 +40,25 @@ pub(super) fn read(reading: &GaugeReading) -> GaugeVerdict {
     };
     let rule = GaugeRule { datapoints, of, ..rule.clone() };
     GaugeVerdict { rule, verdict, breaching, present, worst, recent }
+}
+
+/// Minutes in a row.
+struct Row {
+    present: u32,
+    breaching: u32,
+    worst: Option<f64>,
+}
+
+impl Row {
+    fn of(rule: &GaugeRule, minutes: &[Option<f64>]) -> Self {
+        let mut row = Self { present: 0, breaching: 0, worst: None };
+        for &value in minutes.iter().flatten() {
+            row.present += 1;
+            row.breaching += u32::from(is_bad(rule, value));
+            row.worst = Some(row.worst.map_or(value, |worst| worse(rule.bad, worst, value)));
+        }
+        row
+    }
 }
 
 fn is_bad(rule: &GaugeRule, value: f64) -> bool {

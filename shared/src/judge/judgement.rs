@@ -127,9 +127,9 @@ pub struct GaugeVerdict {
     pub rule: GaugeRule,
     /// What it comes to.
     pub verdict: Verdict,
-    /// Minutes beyond the threshold, of the last N.
+    /// Minutes beyond the threshold, of N in a row: the ones that fail, or else the last.
     pub breaching: u32,
-    /// Minutes with a value, of the last N.
+    /// Minutes with a value among them.
     pub present: u32,
     /// The worst value among them.
     pub worst: Option<f64>,

@@ -81,7 +81,7 @@ pub struct GaugeReading {
     pub values: Vec<(Timestamp, Option<f64>)>,
 }
 
-/// What is asked of a gauge: fewer than M of the last N minutes beyond the threshold.
+/// What is asked of a gauge: fewer than M of any N minutes in a row beyond the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GaugeRule {
     /// Its name, as the team knows it.

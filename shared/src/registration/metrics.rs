@@ -31,7 +31,7 @@ pub struct MetricCheck {
     /// So many bad minutes …
     #[serde(default = "one")]
     pub datapoints: u32,
-    /// … of the last so many put the release back.
+    /// … of so many in a row put the release back.
     #[serde(default = "one")]
     pub of: u32,
     /// What a minute without a value means.

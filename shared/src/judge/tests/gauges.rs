@@ -33,12 +33,13 @@ fn check(minutes: &str, (datapoints, of): (u32, u32), missing: Missing, expected
 }
 
 #[test]
-fn m_of_the_last_n_minutes_fail_and_one_fewer_does_not() {
+fn m_of_any_n_minutes_in_a_row_fail_and_one_fewer_does_not() {
     check("x.x", (2, 3), Missing::Inconclusive, Verdict::Fail);
     check("x..", (2, 3), Missing::Inconclusive, Verdict::Pass);
-    check("xx...", (2, 3), Missing::Inconclusive, Verdict::Pass);
+    check("xx...", (2, 3), Missing::Inconclusive, Verdict::Fail);
+    check("x..x..", (2, 3), Missing::Inconclusive, Verdict::Pass);
     check(".x", (1, 1), Missing::Inconclusive, Verdict::Fail);
-    check("x.", (1, 1), Missing::Inconclusive, Verdict::Pass);
+    check("x.", (1, 1), Missing::Inconclusive, Verdict::Fail);
 }
 
 #[test]

@@ -71,11 +71,11 @@ fn gauges_say_what_they_saw_and_what_fails() {
     };
     assert_eq!(
         sentence(&[Some(95.0), Some(91.0), Some(80.0)]),
-        "memory above 90 in 2 of the last 3 minutes (highest 95): 2 fail"
+        "memory above 90 in 2 of 3 minutes in a row (highest 95): 2 fail"
     );
     assert_eq!(
         sentence(&[Some(95.0), None, Some(80.0)]),
-        "memory above 90 in 1 of the last 3 minutes (highest 95), 1 without a value: 2 would fail"
+        "memory above 90 in 1 of 3 minutes in a row (highest 95), 1 without a value: 2 would fail"
     );
 }
 
