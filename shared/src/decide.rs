@@ -18,7 +18,8 @@ use crate::traffic::Traffic;
 mod books;
 mod pipeline;
 
-pub(crate) use books::thread;
+pub(crate) use books::{notice_of_end, thread};
+pub(crate) use pipeline::ended_key;
 
 /// What is to be done, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

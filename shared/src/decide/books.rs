@@ -33,20 +33,23 @@ impl Case<'_> {
         to: Option<FunctionVersion>,
         reason: Reason,
     ) -> Decision {
-        let Ok(closed) = release.after(Event::TrafficRestored, self.end(), reason.to_string()) else {
+        // A person may name a version for a service whose release has not begun to move it: there is nothing to take back.
+        let is_bare = release.had_no_traffic();
+        let event = if is_bare { Event::GivenUp } else { Event::TrafficRestored };
+        let Ok(closed) = release.after(event, self.end(), reason.to_string()) else {
             // Not reached: `put_back` is asked only for releases that can still be put back.
             return stand_down(Reason::AlreadyRolledBack {
                 generation: release.generation,
                 at: self.moment.now,
             });
         };
-        let taken_back = || release.changes.iter().filter(|change| to != Some(change.candidate));
+        let taken_back = || release.changes.iter().filter(|change| !is_bare && to != Some(change.candidate));
         let rollbacks =
             taken_back().map(|change| self.past_rollback(release.generation, change, &reason)).collect();
         let logs = taken_back().filter_map(|change| self.keep_logs(release.generation, change));
         let logs: Vec<Step> = logs.map(Step::KeepLogs).collect();
         let evidence = self.evidence("rollback", Some(release.generation), &reason, survey);
-        let known_good = self.known_good_after(release, to);
+        let known_good = if is_bare { Vec::new() } else { self.known_good_after(release, to) };
         let mut steps = traffic_rows(survey);
         steps.extend(self.close(closed, |write| LedgerWrite {
             known_good,
@@ -99,8 +102,10 @@ impl Case<'_> {
         let service = record.registration.service.clone();
         let release = record.release.as_ref();
         let generation = release.map(|release| release.generation);
-        let failed =
-            release.and_then(|it| it.after(Event::RestoreFailed, self.end(), reason.to_string()).ok());
+        // A release without traffic has nothing that could fail to go back: only a person's own choice of a version failed.
+        let failed = release
+            .filter(|release| !release.had_no_traffic())
+            .and_then(|it| it.after(Event::RestoreFailed, self.end(), reason.to_string()).ok());
         let page = Notice {
             severity: Severity::Page,
             title: format!("{service} could NOT be put back"),
@@ -143,17 +148,22 @@ impl Case<'_> {
             thread: thread(&service, record.release.as_ref().map(|release| release.generation)),
             service: service.clone(),
         };
-        let note = |report| Step::Hear {
-            service: service.clone(),
-            heard: Heard { key: key.clone(), report },
-            now: self.moment.now,
-            until: plus(self.moment.now, HEARD_KEPT),
-        };
-        let lease = (!is_ours_already).then(|| vec![note(Report::Leased { until: self.moment.lease_until })]);
-        let told = [vec![Step::Tell(Box::new(notice))], vec![note(Report::Sent { at: self.moment.now })]];
+        let note = |report| vec![self.note(&key, report)];
+        let lease = (!is_ours_already).then(|| note(Report::Leased { until: self.moment.lease_until }));
+        let told = [vec![Step::Tell(Box::new(notice))], note(Report::Sent { at: self.moment.now })];
         let steps = lease.into_iter().chain(told).collect();
         let course = if severity == Severity::Page { Course::Hold } else { Course::StandDown };
         Decision { course, reason, steps, metrics: Vec::new() }
+    }
+
+    /// Notes how far the answer to a signal has come.
+    pub(super) fn note(&self, key: &str, report: Report) -> Step {
+        Step::Hear {
+            service: self.situation.record.registration.service.clone(),
+            heard: Heard { key: key.to_owned(), report },
+            now: self.moment.now,
+            until: plus(self.moment.now, HEARD_KEPT),
+        }
     }
 
     /// When a release ends: now, and not before the alarm that ends it, by whose clock its repetition is recognised.
@@ -202,7 +212,10 @@ impl Case<'_> {
     pub(super) fn unfinished_report(&self, release: &Release) -> Option<Decision> {
         let Report::Leased { until } = release.report else { return None };
         let generation = release.generation;
-        if self.moment.now < until && until != self.moment.lease_until {
+        // Lambda repeats an alarm or a command whose invocation has died, and later than the lease. A state machine repeats
+        // its task at once, and takes the answer for the end: it does not rely on another, and people may be told twice.
+        let is_repeated = !matches!(self.signal, Signal::Pipeline(_));
+        if is_repeated && self.moment.now < until && until != self.moment.lease_until {
             return Some(stand_down(Reason::ReportedByAnother { generation, until }));
         }
         let because = release.ended_because.clone().unwrap_or_default();
@@ -220,46 +233,13 @@ impl Case<'_> {
     /// Writes the ended release with a lease on telling people, tells them, and notes that they were told.
     pub(super) fn close(&self, ended: Release, complete: impl FnOnce(LedgerWrite) -> LedgerWrite) -> Steps {
         let ended = Release { report: Report::Leased { until: self.moment.lease_until }, ..ended };
-        let notice = self.notice_of(&ended);
+        let notice = notice_of_end(&ended);
         let told = ended.reported(Report::Sent { at: self.moment.now });
         vec![
             vec![Step::Write(Box::new(complete(LedgerWrite::of(ended))))],
             vec![Step::Tell(Box::new(notice))],
             vec![Step::Write(Box::new(LedgerWrite::of(told)))],
         ]
-    }
-
-    fn notice_of(&self, release: &Release) -> Notice {
-        let service = &release.service;
-        let generation = release.generation;
-        let because = release.ended_because.clone().unwrap_or_default();
-        let (severity, title, next_steps) = match release.phase {
-            Phase::RolledBack => {
-                let title = format!("{service} was rolled back (release {generation})");
-                (Severity::Warning, title, next_steps(service))
-            }
-            Phase::Withdrawn => {
-                let title = format!("{service}: release {generation} was withdrawn before it had traffic");
-                (Severity::Warning, title, next_steps(service))
-            }
-            Phase::Held | Phase::RollbackFailed | Phase::Shifting | Phase::Complete => (
-                Severity::Page,
-                format!("{service} is held: traffic was left where it is (release {generation})"),
-                vec![
-                    format!("ripcord status {service}"),
-                    format!("ripcord rollback {service} --reason \"...\", if going back is right after all"),
-                    format!("ripcord weights {service} WEIGHTS --override \"...\", to go forward with a fix"),
-                ],
-            ),
-        };
-        Notice {
-            severity,
-            service: service.clone(),
-            title,
-            description: format!("{}{because}", describe_release(Some(release))),
-            next_steps,
-            thread: thread(service, Some(generation)),
-        }
     }
 
     fn past_rollback(&self, generation: Generation, change: &Change, reason: &Reason) -> PastRollback {
@@ -348,6 +328,40 @@ fn traffic_rows(survey: &Survey) -> Steps {
         set().map(SetTraffic::confirm).chain(still).collect(),
     ];
     rows.into_iter().filter(|row: &Vec<Step>| !row.is_empty()).collect()
+}
+
+/// What people read when a release has ended otherwise than by completion.
+pub(crate) fn notice_of_end(release: &Release) -> Notice {
+    let service = &release.service;
+    let generation = release.generation;
+    let because = release.ended_because.clone().unwrap_or_default();
+    let (severity, title, next_steps) = match release.phase {
+        Phase::RolledBack => {
+            let title = format!("{service} was rolled back (release {generation})");
+            (Severity::Warning, title, next_steps(service))
+        }
+        Phase::Withdrawn => {
+            let title = format!("{service}: release {generation} was withdrawn before it had traffic");
+            (Severity::Warning, title, next_steps(service))
+        }
+        Phase::Held | Phase::RollbackFailed | Phase::Shifting | Phase::Complete => (
+            Severity::Page,
+            format!("{service} is held: traffic was left where it is (release {generation})"),
+            vec![
+                format!("ripcord status {service}"),
+                format!("ripcord rollback {service} --reason \"...\", if going back is right after all"),
+                format!("ripcord weights {service} WEIGHTS --override \"...\", to go forward with a fix"),
+            ],
+        ),
+    };
+    Notice {
+        severity,
+        service: service.clone(),
+        title,
+        description: format!("{}{because}", describe_release(Some(release))),
+        next_steps,
+        thread: thread(service, Some(generation)),
+    }
 }
 
 fn describe_release(release: Option<&Release>) -> String {

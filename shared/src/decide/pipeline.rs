@@ -6,8 +6,14 @@ use jiff::Timestamp;
 use super::{Case, Course, Decision, Survey, stand_down};
 use crate::plan::{LedgerWrite, Step};
 use crate::reason::Reason;
-use crate::release::{Event, Phase, Release};
+use crate::release::{Change, Event, Phase, Release, Report};
 use crate::signal::{AlarmChange, PipelineFailure, Signal};
+use crate::traffic::Traffic;
+
+/// Names the end of an execution among what was heard.
+pub(crate) fn ended_key(execution: &str) -> String {
+    format!("end of {execution}")
+}
 
 impl Case<'_> {
     /// A state machine gives up: a stage failed, or the execution itself ended. It speaks only for its own release.
@@ -15,16 +21,20 @@ impl Case<'_> {
         let driven =
             |release: &&Release| release.run.as_ref().is_some_and(|run| run.execution == failure.execution);
         let Some(release) = self.situation.record.release.as_ref().filter(driven) else {
-            return stand_down(Reason::DrivesNoRelease { execution: failure.execution.clone() });
+            let execution = failure.execution.clone();
+            return self.opening_no_more(failure, stand_down(Reason::DrivesNoRelease { execution }));
         };
         let generation = release.generation;
         let at = release.ended_at.unwrap_or(release.opened_at);
         match release.phase {
-            Phase::Complete => stand_down(Reason::AlreadyComplete { generation, at }),
-            Phase::RolledBack | Phase::Withdrawn => self
-                .unfinished_report(release)
-                .unwrap_or_else(|| stand_down(Reason::AlreadyRolledBack { generation, at })),
-            Phase::Shifting | Phase::RollbackFailed | Phase::Held => {
+            Phase::Complete if !self.is_going_back(release) => {
+                self.opening_no_more(failure, stand_down(Reason::AlreadyComplete { generation, at }))
+            }
+            Phase::RolledBack | Phase::Withdrawn => {
+                let done = || stand_down(Reason::AlreadyRolledBack { generation, at });
+                self.opening_no_more(failure, self.unfinished_report(release).unwrap_or_else(done))
+            }
+            Phase::Complete | Phase::Shifting | Phase::RollbackFailed | Phase::Held => {
                 let reason = Reason::PipelineFailed {
                     generation,
                     stage: release.run.as_ref().map_or(0, |run| run.reached.len()),
@@ -33,6 +43,36 @@ impl Case<'_> {
                 self.put_back(release, None, reason)
             }
         }
+    }
+
+    /// Whether somebody has begun to put a complete release back. It may have been completed between the call that moved
+    /// its traffic and the books, and then nobody else knows.
+    fn is_going_back(&self, release: &Release) -> bool {
+        let is_back = |change: &Change| self.serving(&change.target) == Some(Traffic::all_on(change.stable));
+        release.changes.iter().any(is_back)
+    }
+
+    /// A task of the execution may still be under way and open a release that nobody would drive. So it is noted that the
+    /// execution has ended, and then the release's record is written once more: whoever has read it before is too late,
+    /// and whoever reads it afterwards sees the note.
+    fn opening_no_more(&self, failure: &PipelineFailure, decision: Decision) -> Decision {
+        let key = ended_key(&failure.execution);
+        let heard = self.situation.record.heard.iter().find(|heard| heard.key == key);
+        if heard.is_some_and(|heard| matches!(heard.report, Report::Sent { .. })) {
+            return decision;
+        }
+        let touch = |release: &Release| {
+            let touched = Release { seq: release.seq + 1, ..release.clone() };
+            vec![Step::Write(Box::new(LedgerWrite::of(touched)))]
+        };
+        let rows = if decision.steps.is_empty() {
+            self.situation.record.release.iter().map(touch).collect()
+        } else {
+            decision.steps.clone()
+        };
+        let note = |report| vec![self.note(&key, report)];
+        let (begun, done) = (note(Report::NotDue), note(Report::Sent { at: self.moment.now }));
+        Decision { steps: [begun].into_iter().chain(rows).chain([done]).collect(), ..decision }
     }
 
     /// The alarm that ended a release before it had traffic comes again, or another fires: nothing is being released.

@@ -1,13 +1,13 @@
 //! The steps of a shift: written down, pinned, moved, read back, confirmed, told.
 
 use super::{Case, Completes, Refusal, Shift, fresh, has_ended, intent_of};
-use crate::decide::thread;
+use crate::decide::{notice_of_end, thread};
 use crate::metrics::Metric;
 use crate::names::Weight;
 use crate::notice::{Notice, Severity};
 use crate::plan::{LedgerWrite, SetTraffic, Step, Steps};
 use crate::reason::seconds_between;
-use crate::release::{Change, Event, KnownGood, Phase, Release};
+use crate::release::{Change, Event, KnownGood, Phase, Release, Report};
 use crate::traffic::Traffic;
 
 impl Case<'_> {
@@ -43,17 +43,18 @@ impl Case<'_> {
         if had_none {
             intending.traffic_at = Some(self.moment.now);
         }
+        // Of a hold that a person overrides, nothing is left to tell.
+        intending.report = Report::NotDue;
         let confirmed = Change { weight, intent: None, ..change.clone() };
-        let is_complete = intending
-            .changes
-            .iter()
-            .all(|other| other.target == change.target || other.weight == Weight::ALL)
-            && completes == Completes::Now;
+        let is_complete = intending.changes.iter().all(|other| {
+            other.target == change.target || (other.weight == Weight::ALL && other.intent.is_none())
+        }) && completes == Completes::Now;
         let event = if is_complete { Event::Promoted } else { Event::Shifted };
         let because = format!("version {} took all traffic", change.candidate);
         let done = with_change(intending.after(event, self.moment.now, because).map_err(illegal)?, confirmed);
 
-        let mut steps = vec![vec![Step::Write(Box::new(LedgerWrite::of(intending)))]];
+        let mut steps = self.tell_untold();
+        steps.push(vec![Step::Write(Box::new(LedgerWrite::of(intending)))]);
         steps.extend(self.pin(&change).map(|pin| vec![pin]));
         let step = self.set_traffic(wanted);
         // An earlier shift may still be under way, and must not land after this one.
@@ -68,6 +69,14 @@ impl Case<'_> {
         steps.push(vec![Step::Write(Box::new(LedgerWrite { known_good, ..LedgerWrite::of(done) }))]);
         steps.extend(notice.map(|notice| vec![Step::Tell(Box::new(notice))]));
         Ok(Shift { generation: Some(generation), traffic: wanted, steps, metrics, onward: None })
+    }
+
+    /// Whoever ended the release before may have died before people were told, and the record that says so goes away with
+    /// the next write. They are told first, perhaps twice.
+    pub(super) fn tell_untold(&self) -> Steps {
+        let latest = self.seen.situation.record.release.as_ref();
+        let untold = latest.filter(|release| matches!(release.report, Report::Leased { .. }));
+        untold.map(|release| vec![Step::Tell(Box::new(notice_of_end(release)))]).into_iter().collect()
     }
 
     /// The rollback target stays pinned from the opening of a release to the opening of the next.

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 
 use super::books::{metrics_of, with_change};
 use super::{Case, Completes, Refusal, Shift, nothing_to_do};
+use crate::decide::ended_key;
 use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::pipeline::{
@@ -14,6 +15,7 @@ use crate::pipeline::{
 };
 use crate::plan::{LedgerWrite, Step};
 use crate::release::{Change, Event, PastRollback, Phase, Release};
+use crate::situation::Sighting;
 use crate::strategy::Strategy;
 use crate::traffic::Traffic;
 
@@ -24,6 +26,9 @@ impl Case<'_> {
         let registration = &record.registration;
         let strategy = Strategy::resolve(&request.progress, registration)
             .map_err(|violations| Refusal::Strategy { violations })?;
+        if record.heard.iter().any(|heard| heard.key == ended_key(execution)) {
+            return Err(Refusal::ExecutionEnded { execution: execution.to_owned() });
+        }
         if let Some(release) = &record.release {
             let is_own = release.run.as_ref().is_some_and(|run| run.execution == execution);
             match release.phase {
@@ -75,11 +80,11 @@ impl Case<'_> {
             .after(Event::Shifted, self.moment.now, None)
             .map_err(|error| Refusal::Illegal { error })?;
         let change = self.fresh_change(stable, request.version);
-        let opened =
-            Release { run: Some(Box::new(run)), ..with_change(opened, change.clone()) };
+        let opened = Release { run: Some(Box::new(run)), ..with_change(opened, change.clone()) };
         let mut shift = self.opened_run(&opened);
         let notice = self.notice(&opened, &change, self.live.traffic);
-        shift.steps = vec![vec![Step::Write(Box::new(LedgerWrite::of(opened)))]];
+        shift.steps = self.tell_untold();
+        shift.steps.push(vec![Step::Write(Box::new(LedgerWrite::of(opened)))]);
         shift.steps.extend(self.pin(&change).map(|pin| vec![pin]));
         shift.steps.push(vec![Step::Tell(Box::new(notice))]);
         shift.metrics = vec![Metric::DeploymentCount];
@@ -122,7 +127,8 @@ impl Case<'_> {
             return Err(Refusal::NotApproved { generation, stage });
         }
         let wanted = Traffic::split(change.stable, change.candidate, planned.weight);
-        let is_there = change.weight == planned.weight && change.intent.is_none() && self.live.traffic == wanted;
+        let is_there =
+            change.weight == planned.weight && change.intent.is_none() && self.live.traffic == wanted;
         if stage < begun && is_there {
             let onward = Some(onward_after_shift(run, stage));
             return Ok(Shift { generation: Some(generation), onward, ..nothing_to_do(wanted) });
@@ -158,6 +164,7 @@ impl Case<'_> {
                 intended: change.intent.as_ref().map(|intent| intent.weight),
             });
         }
+        let generation = release.generation;
         let because = format!("version {} proved itself in every stage", change.candidate);
         let done = release
             .after(Event::Promoted, self.moment.now, because)
@@ -165,12 +172,36 @@ impl Case<'_> {
         let notice = self.notice(&done, change, wanted);
         let write = LedgerWrite { known_good: self.known_good(&done), ..LedgerWrite::of(done.clone()) };
         let steps = vec![
-            vec![self.set_traffic(wanted).confirm_unchanged()],
+            release
+                .changes
+                .iter()
+                .map(|change| self.confirm_all_on_candidate(generation, change))
+                .collect::<Result<_, _>>()?,
             vec![Step::Write(Box::new(write))],
             vec![Step::Tell(Box::new(notice))],
         ];
         let metrics = metrics_of(&done, false, true, Weight::ALL);
         Ok(Shift { steps, metrics, ..self.ended(&done) })
+    }
+
+    /// A person may have joined other targets to the release. It completes with them or not at all.
+    fn confirm_all_on_candidate(&self, generation: Generation, change: &Change) -> Result<Step, Refusal> {
+        let wanted = Traffic::all_on(change.candidate);
+        let has_all = change.weight == Weight::ALL && change.intent.is_none();
+        match self.seen.situation.live.get(&change.target) {
+            Some(Sighting::Alias(live)) if has_all && live.traffic == wanted => Ok(Step::Confirm {
+                function: live.function.clone(),
+                alias: live.alias.clone(),
+                traffic: wanted,
+                revision: Some(live.revision.clone()),
+            }),
+            Some(Sighting::Unseen { why }) => Err(Refusal::Unseen { why: why.clone() }),
+            Some(Sighting::Alias(_) | Sighting::Missing) | None => Err(Refusal::Unfinished {
+                generation,
+                target: change.target.clone(),
+                candidate: change.candidate,
+            }),
+        }
     }
 
     fn ended(&self, release: &Release) -> Shift {

@@ -217,6 +217,24 @@ pub enum Refusal {
         /// In which time.
         window_minutes: u32,
     },
+    /// The execution that asks has ended; this is a task of it that came late.
+    #[error("{execution} has ended, and opens no release any more")]
+    ExecutionEnded {
+        /// Its ARN.
+        execution: String,
+    },
+    /// The release takes another target along, which has not arrived.
+    #[error(
+        "release {generation} takes {target} along, which is not all on version {candidate} yet: it completes as a whole"
+    )]
+    Unfinished {
+        /// The release.
+        generation: Generation,
+        /// The other target.
+        target: TargetName,
+        /// Its candidate.
+        candidate: FunctionVersion,
+    },
     /// The phase does not allow it.
     #[error(transparent)]
     Illegal {
@@ -238,11 +256,14 @@ impl Refusal {
             | Self::NotDriven { .. } => ErrorType::RequestInvalid,
             Self::AliasMissing { .. } => ErrorType::AliasMissing,
             Self::Unseen { .. } => ErrorType::ShiftFailed,
-            Self::OtherRelease { .. } | Self::ReleaseOpen { .. } | Self::OutOfTurn { .. } => {
-                ErrorType::ReleaseConflict
-            }
+            Self::OtherRelease { .. }
+            | Self::ReleaseOpen { .. }
+            | Self::OutOfTurn { .. }
+            | Self::Unfinished { .. } => ErrorType::ReleaseConflict,
             Self::NotApproved { .. } => ErrorType::ApprovalMissing,
-            Self::Closed { .. } | Self::Illegal { .. } => ErrorType::ReleaseClosed,
+            Self::Closed { .. } | Self::ExecutionEnded { .. } | Self::Illegal { .. } => {
+                ErrorType::ReleaseClosed
+            }
             Self::Held { .. } | Self::PastBarrier { .. } | Self::TooManyRollbacks { .. } => {
                 ErrorType::ServiceHeld
             }
