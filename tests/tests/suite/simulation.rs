@@ -1,6 +1,7 @@
 //! A world in which anything may happen in any order: invocations are interleaved call by call, crash between any two
 //! calls, lose answers, are delivered twice, late and out of order, with clocks that differ; alarms fire and clear,
-//! people open, shift, promote and roll back releases. Through thousands of such histories the invariants must hold.
+//! people open, shift, promote and roll back releases; executions drive them, repeat their tasks and are stopped. Through
+//! thousands of such histories the invariants must hold.
 //!
 //! The world only applies effects ([`World`]); what is checked is computed here from what took place, not from what the
 //! core says.
@@ -8,11 +9,16 @@
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 
-use actor::Fault;
-use history::{Ask, Event, History, Setting};
+use call::Fault;
+use event::{Ask, Event, Progress, Setting};
+use history::History;
 
 mod actor;
+mod call;
 mod checks;
+mod driving;
+mod event;
+mod execution;
 mod history;
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -21,20 +27,28 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Refused),
         1 => Just(Fault::AnswerLost),
         1 => Just(Fault::Repeated),
+        1 => Just(Fault::Late),
     ]
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
+    let percent = || prop::sample::select(vec![0u32, 5, 20, 50, 100]);
     prop_oneof![
-        3 => prop::sample::select(vec![1u32, 10, 50, 100]).prop_map(|percent| Ask::Open { percent }),
-        3 => prop::sample::select(vec![0u32, 5, 20, 50, 100]).prop_map(|percent| Ask::Stage { percent }),
-        1 => Just(Ask::OpenOverridden),
-        1 => Just(Ask::Clear),
+        6 => prop::sample::select(vec![1u32, 10, 50, 100]).prop_map(|percent| Ask::Open { percent }),
+        6 => percent().prop_map(|percent| Ask::Stage { percent }),
+        2 => percent().prop_map(|percent| Ask::Weights { percent }),
+        1 => percent().prop_map(|percent| Ask::StageOverridden { percent }),
+        2 => Just(Ask::OpenOverridden),
+        2 => Just(Ask::Clear),
     ]
 }
 
+fn skew_ms() -> impl Strategy<Value = i64> {
+    prop_oneof![3 => Just(0i64), 1 => -1500i64..1500]
+}
+
+/// What happens whoever drives the releases.
 fn event() -> impl Strategy<Value = Event> {
-    let skew_ms = || prop_oneof![3 => Just(0i64), 1 => -1500i64..1500];
     prop_oneof![
         60 => (any::<u8>(), any::<u8>(), fault())
             .prop_map(|(actor, pick, fault)| Event::Step { actor, pick, fault }),
@@ -48,6 +62,29 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<u8>().prop_map(|actor| Event::Crash { actor }),
         3 => prop::sample::select(vec![1u32, 20, 70, 1_000, 3_590, 3_700]).prop_map(|seconds| Event::Wait { seconds }),
         1 => (0u8..2, 1u64..9).prop_map(|(target, version)| Event::Meddle { target, version }),
+        1 => any::<u8>().prop_map(|index| Event::Land { index }),
+    ]
+}
+
+/// What happens where executions drive releases. Anybody else comes between more rarely, so that they get somewhere.
+fn driven_event() -> impl Strategy<Value = Event> {
+    let progress = prop_oneof![
+        4 => Just(Progress::Stages),
+        2 => Just(Progress::AtOnce),
+        1 => Just(Progress::Approved),
+    ];
+    prop_oneof![
+        30 => (any::<u8>(), any::<u8>(), fault())
+            .prop_map(|(actor, pick, fault)| Event::Step { actor, pick, fault }),
+        30 => (any::<u8>(), 1u8..12).prop_map(|(actor, calls)| Event::Run { actor, calls }),
+        40 => (any::<u8>(), prop::bool::weighted(0.93), skew_ms())
+            .prop_map(|(execution, passes, skew_ms)| Event::Drive { execution, passes, skew_ms }),
+        5 => (progress, 0u8..2, prop::bool::weighted(0.1))
+            .prop_map(|(progress, target, overridden)| Event::Deploy { progress, target, overridden }),
+        3 => (any::<u8>(), skew_ms()).prop_map(|(execution, skew_ms)| Event::Duplicate { execution, skew_ms }),
+        3 => any::<u8>().prop_map(|execution| Event::Abandon { execution }),
+        2 => any::<u8>().prop_map(|execution| Event::Stop { execution }),
+        24 => event(),
     ]
 }
 
@@ -80,6 +117,14 @@ fn config() -> ProptestConfig {
     }
 }
 
+fn live_through(setting: &Setting, events: &[Event]) {
+    let mut history = History::begin(setting);
+    for event in events {
+        history.happen(event);
+    }
+    history.end_well();
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -89,10 +134,15 @@ proptest! {
         setting in setting(),
         events in prop::collection::vec(event(), 1..160),
     ) {
-        let mut history = History::begin(&setting);
-        for event in &events {
-            history.happen(event);
-        }
-        history.end_well();
+        live_through(&setting, &events);
+    }
+
+    /// The same where executions drive the releases.
+    #[test]
+    fn whatever_happens_to_executions_no_release_is_left_half_shifted(
+        setting in setting(),
+        events in prop::collection::vec(driven_event(), 1..160),
+    ) {
+        live_through(&setting, &events);
     }
 }

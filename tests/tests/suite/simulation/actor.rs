@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ripcord::decide::{Course, Decision, Moment, decide, decide_failure};
-use ripcord::names::TargetName;
+use ripcord::error_type::ErrorType;
+use ripcord::names::{Generation, TargetName};
+use ripcord::pipeline::Onward;
 use ripcord::plan::{Step, Steps};
 use ripcord::registration::Target;
 use ripcord::shift::{ShiftRequest, decide_shift};
 use ripcord::signal::Signal;
 use ripcord::situation::{ServiceRecord, Sighting, Situation};
 
+use super::call::{Call, Fault, Late, make};
 use crate::worlds::{Interruption, World, seconds};
 
 /// As in the handlers.
@@ -25,33 +28,36 @@ pub(super) enum Job {
     Shift(Box<ShiftRequest>),
 }
 
-/// What goes wrong with one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    None,
-    /// The call fails for good, without effect.
-    Refused,
-    /// The effect takes place and the call fails for good.
-    AnswerLost,
-    /// The effect takes place, the answer is lost, and the SDK sends the same call again.
-    Repeated,
-}
-
 /// What an invocation came to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// It answered.
-    Answered(Option<Course>),
-    /// It failed: Lambda delivers an asynchronous event again.
-    Failed(String),
+    /// A signal was answered.
+    Answered(Course),
+    /// Traffic is as it was asked for.
+    Shifted { generation: Option<Generation>, onward: Option<Onward> },
+    /// It failed: Lambda delivers an asynchronous event again, and a state machine looks at the error's name.
+    Failed { error: ErrorType, why: String },
+}
+
+/// Who has invoked a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Lambda itself, for a signal that it delivers; by the signal's number.
+    Delivery(usize),
+    /// A person, who sees the answer and may ask again.
+    Person,
+    /// An execution, by its ARN, with the number of the task.
+    Task { execution: String, number: usize },
 }
 
 /// One invocation.
 #[derive(Clone, Debug)]
 pub(super) struct Actor {
     pub(super) job: Job,
-    /// Which delivery it works on, for the scheduler.
-    pub(super) delivery: usize,
+    /// Who waits for its answer.
+    pub(super) caller: Caller,
+    /// A call of it that is still to take effect.
+    pub(super) late: Option<Late>,
     /// How far its clock is off.
     pub(super) skew_ms: i64,
     pub(super) deadline: Timestamp,
@@ -71,11 +77,18 @@ enum Read {
     Alias(Target),
 }
 
+/// What was decided.
+#[derive(Clone, Debug)]
+enum Plan {
+    Pull(Box<Decision>),
+    Shift { generation: Option<Generation>, onward: Option<Onward> },
+}
+
 /// What follows when all rows are taken, and what when one is not.
 #[derive(Clone, Debug)]
 struct Acting {
     situation: Situation,
-    decision: Option<Decision>,
+    plan: Plan,
     now: Timestamp,
     rows: Vec<Vec<Step>>,
     /// What is left of the row at work.
@@ -87,18 +100,10 @@ struct Acting {
     failing: Option<String>,
 }
 
-/// A call that was made, for the checks: what was known when it was decided, and what the world said.
-pub(super) struct Call<'call> {
-    pub(super) job: &'call Job,
-    pub(super) situation: &'call Situation,
-    pub(super) step: &'call Step,
-    pub(super) had_effect: bool,
-}
-
 impl Actor {
     pub(super) fn start(
         job: Job,
-        delivery: usize,
+        caller: Caller,
         at: Timestamp,
         skew_ms: i64,
         order: usize,
@@ -106,7 +111,7 @@ impl Actor {
     ) -> Self {
         let deadline = at + jiff::SignedDuration::from_millis(skew_ms) + seconds(30);
         let ledger_last = matches!(job, Job::Pull(_)) && order.is_multiple_of(2);
-        Self { job, delivery, skew_ms, deadline, races: 0, doing: observing(world, ledger_last) }
+        Self { job, caller, late: None, skew_ms, deadline, races: 0, doing: observing(world, ledger_last) }
     }
 
     fn now(&self, at: Timestamp) -> Timestamp {
@@ -139,7 +144,7 @@ impl Actor {
         match &mut self.doing {
             Doing::Observing { record, live, pending } => {
                 if fault != Fault::None && matches!(pending.last(), Some(Read::Ledger)) {
-                    return Some(Outcome::Failed("the ledger could not be read".to_owned()));
+                    return Some(failed(ErrorType::LedgerUnreadable, "the ledger could not be read"));
                 }
                 match pending.pop() {
                     Some(Read::Ledger) => *record = Some(Box::new(world.record.clone())),
@@ -162,10 +167,19 @@ impl Actor {
                 if index < acting.row.len() {
                     let step = acting.row.swap_remove(index);
                     let result = make(world, &step, fault);
+                    if fault == Fault::Late {
+                        self.late = Some(Late {
+                            job: self.job.clone(),
+                            caller: self.caller.clone(),
+                            situation: acting.situation.clone(),
+                            step: step.clone(),
+                        });
+                    }
                     watch(
                         world,
                         &Call {
                             job: &self.job,
+                            caller: &self.caller,
                             situation: &acting.situation,
                             step: &step,
                             had_effect: result.had_effect,
@@ -186,25 +200,27 @@ impl Actor {
         decided: &mut dyn FnMut(&Decision, &Situation, &Signal),
     ) -> Option<Outcome> {
         let moment = Moment { now, lease_until: self.deadline };
-        let (decision, rows) = match &self.job {
+        let (plan, rows) = match &self.job {
             Job::Pull(signal) => {
                 let decision = decide(signal, &situation, moment);
                 decided(&decision, &situation, signal);
                 let rows = decision.steps.clone();
-                (Some(decision), rows)
+                (Plan::Pull(Box::new(decision)), rows)
             }
             Job::Shift(request) => {
                 let seen = world.shift_situation_of(request, situation.clone());
                 match decide_shift(request, &seen, moment) {
-                    Ok(shift) => (None, shift.steps),
-                    Err(refusal) => return Some(Outcome::Failed(refusal.to_string())),
+                    Ok(shift) => {
+                        (Plan::Shift { generation: shift.generation, onward: shift.onward }, shift.steps)
+                    }
+                    Err(refusal) => return Some(failed(refusal.error_type(), &refusal.to_string())),
                 }
             }
         };
         self.act(
             Acting {
                 situation,
-                decision,
+                plan,
                 now,
                 rows: Vec::new(),
                 row: Vec::new(),
@@ -237,7 +253,7 @@ impl Actor {
         acting.interruptions.clear();
         if let Some(why) = &acting.failing {
             if first.is_some() || acting.rows.is_empty() {
-                return Some(Outcome::Failed(why.clone()));
+                return Some(failed(ErrorType::RollbackFailed, why));
             }
         } else if raced {
             self.races += 1;
@@ -246,12 +262,12 @@ impl Actor {
                 Job::Shift(_) => SHIFT_RACES_MAX,
             };
             if self.races >= races_max {
-                return self.fail("lost too many races".to_owned());
+                return self.fail(ErrorType::Contended, "lost too many races".to_owned());
             }
             self.observe_again(world, order);
             return None;
         } else if let Some(why) = first {
-            return self.fail(why);
+            return self.fail(ErrorType::ShiftFailed, why);
         } else {
             acting.moved |= acting.row_moves;
         }
@@ -267,17 +283,19 @@ impl Actor {
     }
 
     /// A call failed for good. If it was to put traffic back, that is recorded and told; otherwise the retry finishes.
-    fn fail(&mut self, why: String) -> Option<Outcome> {
+    fn fail(&mut self, error: ErrorType, why: String) -> Option<Outcome> {
         let Doing::Acting(acting) = &self.doing else { return None };
-        let moves = acting.decision.iter().flat_map(|decision| decision.steps.iter().flatten());
-        match &self.job {
-            Job::Pull(signal) if !acting.moved && moves.clone().any(Step::moves_traffic) => {
+        match (&self.job, &acting.plan) {
+            (Job::Pull(signal), Plan::Pull(decision))
+                if !acting.moved && decision.steps.iter().flatten().any(Step::moves_traffic) =>
+            {
                 let moment = Moment { now: acting.now, lease_until: self.deadline };
                 let loudest = decide_failure(signal, &acting.situation, why.clone(), moment);
                 let acting = Acting { failing: Some(why), ..(**acting).clone() };
                 self.act(acting, loudest.steps)
             }
-            Job::Pull(_) | Job::Shift(_) => Some(Outcome::Failed(why)),
+            (Job::Pull(_), _) => Some(failed(ErrorType::ReportIncomplete, &why)),
+            (Job::Shift(_), _) => Some(failed(error, &why)),
         }
     }
 }
@@ -293,46 +311,19 @@ fn observing(world: &World, ledger_last: bool) -> Doing {
     Doing::Observing { record: None, live: BTreeMap::new(), pending }
 }
 
+fn failed(error: ErrorType, why: &str) -> Outcome {
+    Outcome::Failed { error, why: why.to_owned() }
+}
+
 fn ending(acting: &Acting) -> Outcome {
-    match (&acting.failing, &acting.decision) {
-        (Some(why), _) => Outcome::Failed(why.clone()),
-        (None, Some(Decision { course: Course::Stuck, reason, .. })) => Outcome::Failed(reason.to_string()),
-        (None, decision) => Outcome::Answered(decision.as_ref().map(|decision| decision.course)),
-    }
-}
-
-struct Made {
-    answer: Result<(), Interruption>,
-    had_effect: bool,
-}
-
-fn make(world: &mut World, step: &Step, fault: Fault) -> Made {
-    let failed = |what: &str| Err(Interruption::Failed(what.to_owned()));
-    match fault {
-        Fault::None => {
-            let answer = world.apply(step);
-            Made { had_effect: answer.is_ok(), answer }
+    match (&acting.failing, &acting.plan) {
+        (Some(why), _) => failed(ErrorType::RollbackFailed, why),
+        (None, Plan::Pull(decision)) if decision.course == Course::Stuck => {
+            failed(ErrorType::RollbackFailed, &decision.reason.to_string())
         }
-        Fault::Refused => Made { answer: failed("throttled"), had_effect: false },
-        Fault::AnswerLost => {
-            let answer = world.apply(step);
-            Made { had_effect: answer.is_ok(), answer: answer.and_then(|()| failed("timed out")) }
-        }
-        Fault::Repeated => {
-            let first = world.apply(step);
-            let had_effect = first.is_ok();
-            // A transaction carries a token by which DynamoDB recognises the second sending.
-            let answer = match step {
-                Step::Write(_) | Step::Hear { .. } => first,
-                Step::SetTraffic(_)
-                | Step::Confirm { .. }
-                | Step::Pin { .. }
-                | Step::Tell(_)
-                | Step::KeepLogs(_)
-                | Step::Note(_)
-                | Step::StopExecution { .. } => world.apply(step),
-            };
-            Made { answer, had_effect }
+        (None, Plan::Pull(decision)) => Outcome::Answered(decision.course),
+        (None, Plan::Shift { generation, onward }) => {
+            Outcome::Shifted { generation: *generation, onward: onward.clone() }
         }
     }
 }

@@ -12,10 +12,14 @@ use ripcord::signal::{AlarmState, Signal};
 use ripcord::situation::Situation;
 use ripcord::traffic::Traffic;
 
-use super::actor::{Call, Job};
-use super::history::{Openings, Setting};
+use super::actor::Job;
+use super::call::Call;
+use super::event::Setting;
+use super::history::Openings;
 use crate::decisions::traffic_comes_first;
 use crate::worlds::{World, v};
+
+mod driven;
 
 pub(super) struct Checks {
     pub(super) setting: Setting,
@@ -36,6 +40,7 @@ pub(super) struct Checks {
     written: Openings,
     /// Rollbacks of traffic by release and target, and those since the last shift.
     rollbacks: BTreeMap<(Generation, TargetName), (u32, u32)>,
+    driven: driven::Seen,
 }
 
 impl Checks {
@@ -51,6 +56,7 @@ impl Checks {
             faults: 0,
             written: Openings::new(),
             rollbacks: BTreeMap::new(),
+            driven: driven::Seen::default(),
         }
     }
 
@@ -63,6 +69,7 @@ impl Checks {
         if !call.had_effect {
             return;
         }
+        self.after_driven_call(world, call);
         match (call.job, call.step) {
             (Job::Pull(signal), Step::SetTraffic(set)) => {
                 self.after_rollback_of_traffic(world, signal, call.situation, set);
@@ -102,6 +109,9 @@ impl Checks {
             return;
         }
         let release = situation.record.release.as_ref();
+        self.outrun |= release
+            .zip(world.record.release.as_ref())
+            .is_some_and(|(seen, latest)| seen.generation != latest.generation);
         let Signal::Alarm(alarm) = signal else { return self.count(release, set) };
         // A release that was opened after the signal is not touched, even if it was opened after the ledger had been
         // looked at. Only where somebody releases the very same
@@ -120,7 +130,7 @@ impl Checks {
         let release = release.expect("an alarm moves traffic only where there is a release");
         assert_eq!(alarm.state, AlarmState::Alarm, "only ALARM pulls the cord");
         assert!(alarm.changed_at >= release.opened_at, "a signal older than the release moved its traffic");
-        assert_ne!(release.phase, Phase::RolledBack, "a release that is rolled back was rolled back again");
+        assert!(!is_over(release.phase), "a release that is {} was rolled back", release.phase);
         assert!(is_inside_window(situation, release, alarm.changed_at), "no release was inside its window");
         if let Some(since) = self.setting.barrier.map(v) {
             let crosses = set.target.as_str() == "api"
@@ -128,14 +138,12 @@ impl Checks {
                 && set.was.versions().any(|from| from >= since);
             assert!(!crosses, "traffic went back past a barrier: {set:?}");
         }
-        self.outrun |=
-            world.record.release.as_ref().is_some_and(|latest| latest.generation != release.generation);
         self.count(Some(release), set);
     }
 
     /// One change of traffic per release and target, unless a shift came between that could not know better.
     fn count(&mut self, release: Option<&Release>, set: &SetTraffic) {
-        let Some(release) = release.filter(|release| release.phase != Phase::RolledBack) else { return };
+        let Some(release) = release.filter(|release| !is_over(release.phase)) else { return };
         let (all, since_shift) = self.rollbacks.entry((release.generation, set.target.clone())).or_default();
         *all += 1;
         *since_shift += 1;
@@ -144,18 +152,17 @@ impl Checks {
         assert!(!calm || self.stepped_down || *all == 1, "traffic of {set:?} was put back {all} times");
     }
 
-    /// The fence: once a release is rolled back, no shift that was under way reaches its candidate.
+    /// The fence: once a release is rolled back or withdrawn, no shift that was under way reaches its candidate.
     fn after_shift_of_traffic(&mut self, world: &World, set: &SetTraffic) {
         let Some(release) = &world.record.release else { return };
         if let Some((_, since_shift)) = self.rollbacks.get_mut(&(release.generation, set.target.clone())) {
             *since_shift = 0;
         }
-        let Some(change) = release.change(&set.target).filter(|_| release.phase == Phase::RolledBack) else {
-            return;
-        };
+        let Some(change) = release.change(&set.target).filter(|_| is_over(release.phase)) else { return };
         assert!(
             set.traffic.share_of(change.candidate) <= set.was.share_of(change.candidate),
-            "a shift gave traffic to the candidate of a release that is rolled back: {set:?}"
+            "a shift gave traffic to the candidate of a release that is {}: {set:?}",
+            release.phase
         );
     }
 
@@ -180,8 +187,11 @@ impl Checks {
     /// All faults have ended and every signal is answered.
     pub(super) fn at_the_end(&self, world: &World, signals: &[Signal]) {
         let Some(release) = &world.record.release else { return };
+        self.check_ends(world, release);
         let about = |signal: &&Signal| self.is_about(world, release, signal);
-        if let Some(signal) = signals.iter().find(about) {
+        // A person who takes a release further after a hold has seen what was to be seen.
+        let signal = signals.iter().find(about).filter(|_| !self.was_revived(release.generation));
+        if let Some(signal) = signal {
             match release.phase {
                 Phase::Held => self.check_held(world, release),
                 Phase::RolledBack | Phase::Withdrawn => {}
@@ -205,7 +215,8 @@ impl Checks {
             world.notices.iter().filter(|it| it.thread == thread && it.title.contains("was rolled back"));
         let told = u32::try_from(told.count()).unwrap();
         assert!(told >= 1, "nobody was told of {release:?}");
-        assert!(told <= 1 + self.faults, "{told} notices of one rollback after {} faults", self.faults);
+        let told_max = 1 + self.faults + self.driven.told_for_another;
+        assert!(told <= told_max, "{told} notices of one rollback after {} faults", self.faults);
         for change in release.changes.iter().filter(|_| !self.named_version && !self.meddled) {
             let live = world.live(change.target.as_str());
             // A person's next command goes on to what is known to be good, which may be another version.
@@ -244,16 +255,25 @@ impl Checks {
     }
 
     /// Whether a signal has had its last effect when it has been answered once. An alarm that fired while a release was
-    /// being written down may be answered first without it and then with it.
+    /// being written down may be answered first without it and then with it; and what a person has overridden, or has
+    /// moved by hand, may be answered differently afterwards.
     pub(super) fn settles(&self, world: &World, signal: &Signal) -> bool {
+        let Some(release) = &world.record.release else { return !matches!(signal, Signal::Operator(_)) };
         match signal {
-            Signal::Operator(_) | Signal::Pipeline(_) => false,
-            Signal::Alarm(alarm) => world.record.release.as_ref().is_none_or(|release| {
+            Signal::Operator(_) => false,
+            Signal::Pipeline(_) => !self.meddled && !self.may_be_left(release),
+            Signal::Alarm(alarm) => {
                 let written = self.written.get(&release.generation).copied().unwrap_or(release.opened_at);
-                alarm.changed_at < release.opened_at || alarm.changed_at > written
-            }),
+                let is_clear = alarm.changed_at < release.opened_at || alarm.changed_at > written;
+                is_clear && !self.was_revived(release.generation)
+            }
         }
     }
+}
+
+/// Whether a release has ended for good, with nothing of it left to take back.
+fn is_over(phase: Phase) -> bool {
+    matches!(phase, Phase::RolledBack | Phase::Withdrawn)
 }
 
 fn is_inside_window(situation: &Situation, release: &Release, changed_at: Timestamp) -> bool {

@@ -4,63 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ripcord::names::Generation;
+use ripcord::release::Release;
 use ripcord::shift::ShiftRequest;
 use ripcord::signal::{AlarmState, RollbackCommand, Signal};
 use serde_json::json;
 
-use super::actor::{Actor, Fault, Job, Outcome};
+use super::actor::{Actor, Caller, Job, Outcome};
+use super::call::{Fault, Late};
 use super::checks::Checks;
+use super::event::{Ask, Event, Setting};
+use super::execution::Execution;
 use crate::worlds::{SERVICE, World, alarm_named, at, barrier, seconds, v};
-
-/// What holds for all of a history.
-#[derive(Clone, Debug)]
-pub(super) struct Setting {
-    pub(super) targets: usize,
-    pub(super) rollbacks_max: u32,
-    pub(super) barrier: Option<u64>,
-    /// Whether somebody asks for rollbacks.
-    pub(super) commanding: bool,
-    /// Whether somebody moves aliases by hand.
-    pub(super) meddling: bool,
-}
-
-/// What may happen next.
-#[derive(Clone, Debug)]
-pub(super) enum Event {
-    /// One of the running invocations makes a call.
-    Step { actor: u8, pick: u8, fault: Fault },
-    /// One of them makes several, without a fault.
-    Run { actor: u8, calls: u8 },
-    /// A signal is delivered: a retry that is due, a new one, a duplicate, or one from long ago.
-    Deliver { index: u8, skew_ms: i64 },
-    /// Somebody asks for a shift.
-    Request { ask: Ask, target: u8, skew_ms: i64 },
-    /// An alarm fires.
-    Alarm { alarm: u8 },
-    /// An alarm goes back to OK.
-    Clear { alarm: u8 },
-    /// A person asks for a rollback.
-    Command { to: Option<u64> },
-    /// A running invocation ends between two calls.
-    Crash { actor: u8 },
-    /// Time goes by.
-    Wait { seconds: u32 },
-    /// Somebody sets an alias by hand.
-    Meddle { target: u8, version: u64 },
-}
-
-/// What somebody may ask of the shifter.
-#[derive(Clone, Debug)]
-pub(super) enum Ask {
-    /// A new candidate, besides what is served now.
-    Open { percent: u32 },
-    /// The candidate of the latest release to another weight.
-    Stage { percent: u32 },
-    /// The latest candidate once more, whatever speaks against it.
-    OpenOverridden,
-    /// Everything on the version that is the primary one.
-    Clear,
-}
 
 /// Lambda delivers an asynchronous event again after one minute and after two.
 const RETRIES_MAX: u32 = 2;
@@ -74,9 +28,9 @@ struct Retry {
 }
 
 pub(super) struct History {
-    world: World,
-    checks: Checks,
-    clock: Timestamp,
+    pub(super) world: World,
+    pub(super) checks: Checks,
+    pub(super) clock: Timestamp,
     actors: Vec<(Actor, u32)>,
     signals: Vec<Signal>,
     /// Whether some invocation has answered the signal.
@@ -84,8 +38,10 @@ pub(super) struct History {
     /// How many deliveries of the signal have failed and were not yet repeated.
     owed: Vec<u32>,
     retries: Vec<Retry>,
-    deliveries: usize,
-    next_version: u64,
+    pub(super) deliveries: usize,
+    pub(super) next_version: u64,
+    pub(super) executions: Vec<Execution>,
+    late: Vec<Late>,
 }
 
 pub(super) const TARGETS: [&str; 2] = ["api", "worker"];
@@ -110,6 +66,8 @@ impl History {
             retries: Vec::new(),
             deliveries: 0,
             next_version: 2,
+            executions: Vec::new(),
+            late: Vec::new(),
         }
     }
 
@@ -163,10 +121,34 @@ impl History {
                     self.checks.meddled = true;
                 }
             }
+            Event::Deploy { progress, target, overridden } => {
+                self.deploy(*progress, usize::from(*target), *overridden);
+            }
+            Event::Drive { execution, passes, skew_ms } => {
+                if let Some(index) = self.pick_execution(*execution) {
+                    self.drive(index, *passes, *skew_ms);
+                }
+            }
+            Event::Duplicate { execution, skew_ms } => {
+                if let Some(index) = self.pick_execution(*execution) {
+                    self.start_task(index, *skew_ms);
+                }
+            }
+            Event::Abandon { execution } => {
+                if let Some(index) = self.pick_execution(*execution) {
+                    self.executions[index].task = None;
+                }
+            }
+            Event::Stop { execution } => {
+                if let Some(index) = self.pick_execution(*execution) {
+                    self.stop(index);
+                }
+            }
+            Event::Land { index } => self.land(usize::from(*index)),
         }
     }
 
-    fn pass(&mut self, time: SignedDuration) {
+    pub(super) fn pass(&mut self, time: SignedDuration) {
         self.clock += time;
     }
 
@@ -179,7 +161,7 @@ impl History {
         self.add_signal(Signal::Alarm(ripcord::signal::AlarmChange { state, ..change }));
     }
 
-    fn add_signal(&mut self, signal: Signal) {
+    pub(super) fn add_signal(&mut self, signal: Signal) {
         self.signals.push(signal);
         self.answered.push(false);
         self.owed.push(0);
@@ -190,7 +172,12 @@ impl History {
         if let Some(due) = due {
             let Retry { signal, attempt, .. } = self.retries.swap_remove(due);
             self.owed[signal] -= 1;
-            return self.start(Job::Pull(self.signals[signal].clone()), signal, attempt, skew_ms);
+            return self.start(
+                Job::Pull(self.signals[signal].clone()),
+                Caller::Delivery(signal),
+                attempt,
+                skew_ms,
+            );
         }
         // Late ones are as likely as new ones.
         let Some(index) =
@@ -198,13 +185,26 @@ impl History {
         else {
             return;
         };
-        self.start(Job::Pull(self.signals[index].clone()), index, 0, skew_ms);
+        self.start(Job::Pull(self.signals[index].clone()), Caller::Delivery(index), 0, skew_ms);
     }
 
-    fn start(&mut self, job: Job, delivery: usize, attempt: u32, skew_ms: i64) {
+    pub(super) fn start(&mut self, job: Job, caller: Caller, attempt: u32, skew_ms: i64) {
         self.deliveries += 1;
         self.actors
-            .push((Actor::start(job, delivery, self.clock, skew_ms, self.deliveries, &self.world), attempt));
+            .push((Actor::start(job, caller, self.clock, skew_ms, self.deliveries, &self.world), attempt));
+    }
+
+    fn land(&mut self, index: usize) {
+        if self.late.is_empty() {
+            return;
+        }
+        let late = self.late.swap_remove(index % self.late.len());
+        let Self { world, checks, clock, .. } = self;
+        late.land(world, &mut |world, call| {
+            trace(|| format!("{clock} late {}{}", call.step, if call.had_effect { "" } else { ": refused" }));
+            checks.after_call(world, call, *clock);
+        });
+        self.stop_those_told_to();
     }
 
     fn request(&mut self, ask: &Ask, target: usize, skew_ms: i64) {
@@ -230,6 +230,18 @@ impl History {
                 document["weight"] = json!(f64::from(*percent) / 100.0);
                 self.checks.stepped_down |= *percent == 0;
             }
+            Ask::Weights { percent } => {
+                let Some(candidate) = candidate.filter(|it| *it != live.primary) else { return };
+                document["weights"] =
+                    json!(format!("{}:{},{candidate}:{percent}", live.primary, 100 - percent));
+                self.checks.stepped_down |= *percent == 0;
+            }
+            Ask::StageOverridden { percent } => {
+                document["release"] = json!(latest.map_or(Generation(1), |it| it.generation));
+                document["weight"] = json!(f64::from(*percent) / 100.0);
+                document["override"] = json!("the fix has to go out");
+                self.checks.overridden = true;
+            }
             Ask::OpenOverridden => {
                 let Some(candidate) = candidate.filter(|it| *it != live.primary) else { return };
                 document["weights"] = json!(format!("{}:80,{candidate}:20", live.primary));
@@ -243,7 +255,7 @@ impl History {
         }
         // Weights that nobody can ask for are refused when they are read.
         if let Ok(request) = ShiftRequest::read(&document) {
-            self.start(Job::Shift(Box::new(request)), usize::MAX, 0, skew_ms);
+            self.start(Job::Shift(Box::new(request)), Caller::Person, 0, skew_ms);
         }
     }
 
@@ -255,7 +267,7 @@ impl History {
         }
         let Self { world, checks, clock, .. } = self;
         let checks = std::cell::RefCell::new(checks);
-        let delivery = self.actors[index].0.delivery;
+        let delivery = number_of(&self.actors[index].0.caller);
         let outcome = self.actors[index].0.step(
             world,
             *clock,
@@ -276,19 +288,20 @@ impl History {
                 checks.borrow_mut().after_decision(decision, situation, signal);
             },
         );
-        let delivery = self.actors[index].0.delivery;
         trace(|| {
             outcome
                 .as_ref()
                 .map_or(String::new(), |outcome| format!("{} {delivery:>3} {outcome:?}", self.clock))
         });
+        self.late.extend(self.actors[index].0.late.take());
+        self.stop_those_told_to();
         let Some(outcome) = outcome else { return false };
         let (actor, attempt) = self.actors.swap_remove(index);
-        if let Job::Pull(_) = actor.job {
-            match outcome {
-                Outcome::Answered(_) => self.answered[actor.delivery] = true,
-                Outcome::Failed(_) => self.retry(actor.delivery, attempt),
-            }
+        match (&actor.caller, &outcome) {
+            (Caller::Delivery(signal), Outcome::Failed { .. }) => self.retry(*signal, attempt),
+            (Caller::Delivery(signal), _) => self.answered[*signal] = true,
+            (Caller::Task { .. }, _) => self.task_ended(&actor, Some(&outcome)),
+            (Caller::Person, _) => {}
         }
         true
     }
@@ -296,8 +309,10 @@ impl History {
     fn crash(&mut self, index: usize) {
         self.checks.faults += 1;
         let (actor, attempt) = self.actors.swap_remove(index);
-        if let Job::Pull(_) = actor.job {
-            self.retry(actor.delivery, attempt);
+        match &actor.caller {
+            Caller::Delivery(signal) => self.retry(*signal, attempt),
+            Caller::Task { .. } => self.task_ended(&actor, None),
+            Caller::Person => {}
         }
     }
 
@@ -310,9 +325,7 @@ impl History {
         }
     }
 
-    /// The faults end: who runs finishes, and what was not answered is delivered once more, past every lease. Then all
-    /// is as it should be, and delivering everything again changes nothing.
-    pub(super) fn end_well(&mut self) {
+    pub(super) fn finish_actors(&mut self) {
         let mut calls = 0;
         while !self.actors.is_empty() {
             calls += 1;
@@ -320,6 +333,16 @@ impl History {
             self.pass(SignedDuration::from_millis(7));
             self.step(calls as usize % self.actors.len(), Fault::None, 0);
         }
+    }
+
+    /// The faults end: what is under way arrives, who runs finishes, and what was not answered is delivered once more, past every lease. Then all
+    /// is as it should be, and delivering everything again changes nothing.
+    pub(super) fn end_well(&mut self) {
+        while !self.late.is_empty() {
+            self.land(0);
+        }
+        self.finish_actors();
+        self.end_executions();
         self.pass(seconds(61));
         for signal in 0..self.signals.len() {
             if !self.answered[signal] || self.owed[signal] > 0 {
@@ -331,10 +354,12 @@ impl History {
         }
         self.checks.at_the_end(&self.world, &self.signals);
         // A transition that a rollback had answered is news for the release that was opened since: it is told once that
-        // traffic was left alone. So the first time moves nothing, and the second time says nothing either.
-        let traffic = (self.world.moved.len(), self.world.record.release.clone());
+        // traffic was left alone; and that an execution has ended is noted once its release has. So the first time
+        // moves nothing, and the second time says nothing either.
+        let release = |world: &World| world.record.release.clone().map(|it| Release { seq: 0, ..it });
+        let traffic = (self.world.moved.len(), release(&self.world));
         self.deliver_all_again();
-        let traffic_again = (self.world.moved.len(), self.world.record.release.clone());
+        let traffic_again = (self.world.moved.len(), release(&self.world));
         assert_eq!(traffic, traffic_again, "delivering everything again moved traffic");
         let all = (self.world.notices.len(), self.world.record.clone());
         self.deliver_all_again();
@@ -354,7 +379,7 @@ impl History {
     fn deliver_and_finish(&mut self, signal: usize) {
         // Past the lease of whoever came before.
         self.pass(seconds(31));
-        self.start(Job::Pull(self.signals[signal].clone()), signal, RETRIES_MAX, 0);
+        self.start(Job::Pull(self.signals[signal].clone()), Caller::Delivery(signal), RETRIES_MAX, 0);
         for _ in 0..CALLS_MAX {
             self.pass(SignedDuration::from_millis(7));
             if self.step(0, Fault::None, 0) {
@@ -368,9 +393,17 @@ impl History {
 /// What the checks remember of each release, by its own clock and by the true one.
 pub(super) type Openings = BTreeMap<Generation, Timestamp>;
 
+fn number_of(caller: &Caller) -> String {
+    match caller {
+        Caller::Delivery(signal) => format!("signal {signal}"),
+        Caller::Person => "a person".to_owned(),
+        Caller::Task { number, .. } => format!("task {number}"),
+    }
+}
+
 /// With `SIMULATION_TRACE` set, a history tells what happens in it.
 #[expect(clippy::print_stderr, reason = "a history is read by whoever looks for the cause of a failure")]
-fn trace(line: impl FnOnce() -> String) {
+pub(super) fn trace(line: impl FnOnce() -> String) {
     if std::env::var_os("SIMULATION_TRACE").is_some() {
         eprintln!("{}", line());
     }
