@@ -126,6 +126,7 @@ mod tests {
         let situation = example::shifting();
         let service = situation.record.registration.service.clone();
         let signal = Signal::Operator(RollbackCommand {
+            release: None,
             service: service.clone(),
             to: None,
             why: Some("it burns".to_owned()),

@@ -77,6 +77,7 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Plan, Failure> {
 
 fn command(args: &Args, now: Timestamp) -> Signal {
     Signal::Operator(RollbackCommand {
+        release: None,
         service: args.service.clone(),
         to: args.to,
         why: None,
@@ -171,6 +172,7 @@ mod tests {
 
     fn by_alice(to: Option<&str>) -> Signal {
         Signal::Operator(RollbackCommand {
+            release: None,
             service: "checkout".parse().expect("a name"),
             to: to.map(|to| to.parse().expect("a version")),
             why: None,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ripcord::names::{FunctionVersion, ServiceName, TargetName};
-use ripcord::release::Phase;
+use ripcord::names::{FunctionVersion, Generation, ServiceName, TargetName};
+use ripcord::release::{Phase, Release};
 use ripcord::situation::{Sighting, Situation};
 use ripcord::traffic::Traffic;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     reason: Option<String>,
     #[command(flatten)]
     caller: Caller,
+    /// Only this release, and only while it is under way; what `ripcord abort` means.
+    #[arg(skip)]
+    release: Option<Generation>,
 }
 
 /// What became of the command.
@@ -73,9 +76,10 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Rollback, Failure>
 }
 
 impl Args {
-    /// To put a service back to where it came from.
-    pub(crate) fn new(service: ServiceName, reason: String, caller: Caller) -> Self {
-        Self { service, to: None, reason: Some(reason), caller }
+    /// To put a release back that is under way, and nothing else.
+    pub(crate) fn of(release: &Release, reason: String, caller: Caller) -> Self {
+        let (service, release) = (release.service.clone(), Some(release.generation));
+        Self { service, to: None, reason: Some(reason), caller, release }
     }
 }
 
@@ -100,13 +104,14 @@ impl Session {
 /// takes that of its arrival, and a wrong clock at the operator's desk must not make a command look older than a release.
 fn event(args: &Args) -> Value {
     let fields = [
-        ("command", Some("rollback".to_owned())),
-        ("service", Some(args.service.to_string())),
-        ("to", args.to.map(|version| version.to_string())),
-        ("reason", args.reason.clone()),
-        ("requested_by", args.caller.name().map(str::to_owned)),
+        ("command", Some(json!("rollback"))),
+        ("service", Some(json!(args.service))),
+        ("release", args.release.map(|release| json!(release))),
+        ("to", args.to.map(|version| json!(version))),
+        ("reason", args.reason.as_ref().map(|reason| json!(reason))),
+        ("requested_by", args.caller.name().map(|name| json!(name))),
     ];
-    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(given.collect::<Map<String, Value>>())
 }
 

@@ -183,6 +183,9 @@ impl Case<'_> {
             why: command.why.clone(),
             to: command.to,
         };
+        if let Some(beside) = command.release.and_then(|meant| self.beside(meant)) {
+            return beside;
+        }
         match &record.release {
             Some(release) if self.predates(release).is_some() => {
                 self.predates(release).map_or_else(|| stand_down(reason), stand_down)
@@ -405,7 +408,8 @@ impl Case<'_> {
 
     fn is_automatic(&self) -> bool {
         match self.signal {
-            Signal::Alarm(_) | Signal::Pipeline(_) => true,
+            Signal::Alarm(_) => true,
+            Signal::Pipeline(failure) => !failure.rejected,
             Signal::Operator(_) => false,
         }
     }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{AlarmArn, FunctionVersion, Generation, TargetName};
+use crate::release::Phase;
 use crate::signal::AlarmState;
 use crate::traffic::Traffic;
 
@@ -67,6 +68,13 @@ pub enum Reason {
         why: String,
         /// The release.
         generation: Generation,
+    },
+    /// The release that a person meant to give up is not the one that is open.
+    ReleaseNotOpen {
+        /// The one meant.
+        meant: Generation,
+        /// The latest, and its phase.
+        latest: Option<(Generation, Phase)>,
     },
     /// A person asked.
     OperatorAsked {
@@ -291,6 +299,12 @@ impl fmt::Display for Reason {
                 alarm.name(),
                 Because(why)
             ),
+            Self::ReleaseNotOpen { meant, latest: None } => {
+                write!(f, "release {meant} is not open: there is none")
+            }
+            Self::ReleaseNotOpen { meant, latest: Some((latest, phase)) } => {
+                write!(f, "release {meant} is not open: the latest is {latest}, and it is {phase}")
+            }
             Self::OperatorAsked { by, why, to } => {
                 write!(f, "{} asked for a rollback", by.as_deref().unwrap_or("an operator"))?;
                 if let Some(to) = to {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::names::{AlarmArn, FunctionVersion, ServiceName};
+use crate::names::{AlarmArn, FunctionVersion, Generation, ServiceName};
 
 mod pipeline;
 
@@ -68,6 +68,10 @@ pub enum AlarmState {
 pub struct RollbackCommand {
     /// Which service.
     pub service: ServiceName,
+    /// Which release is to be given up. Without one, whatever is live goes back; with one, nothing moves unless it is the one
+    /// that is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Generation>,
     /// To which version; without one, to the last good version.
     pub to: Option<FunctionVersion>,
     /// Why, in the operator's words.
@@ -85,6 +89,8 @@ pub struct PipelineFailure {
     pub service: ServiceName,
     /// The execution's ARN: it speaks for the release that it drives, and for no other.
     pub execution: String,
+    /// Whether a person said no.
+    pub rejected: bool,
     /// Why.
     pub why: String,
     /// When.
@@ -324,6 +330,14 @@ fn read_command(event: &Value, received_at: Timestamp) -> Result<Signal, Unreada
                 to.parse().map_err(|_| invalid(what, "/to", to.as_str(), "the number of a published version"))
             })
             .transpose()?,
+        release: match event.get("release") {
+            None | Some(Value::Null) => None,
+            Some(number) => {
+                let generation = number.as_u64().map(Generation);
+                let wrong = || invalid(what, "/release", number.clone(), "the number of a release");
+                Some(generation.ok_or_else(wrong)?)
+            }
+        },
         why: optional_text("reason")?,
         requested_by: optional_text("requested_by")?,
         requested_at: optional_text("requested_at")?

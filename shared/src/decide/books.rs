@@ -59,7 +59,6 @@ impl Case<'_> {
             ..write
         }));
         steps.push(logs);
-        steps.extend(self.stop_execution(release, &reason));
         Decision { course, reason, steps, metrics: self.rollback_metrics() }
     }
 
@@ -179,7 +178,11 @@ impl Case<'_> {
 
     /// Whether people have been told of this transition.
     pub(super) fn was_told(&self, alarm: &AlarmChange) -> bool {
-        let key = heard_key(&alarm.alarm, alarm.changed_at);
+        self.was_noted(&heard_key(&alarm.alarm, alarm.changed_at))
+    }
+
+    /// Whether a signal's answer is noted as complete.
+    pub(super) fn was_noted(&self, key: &str) -> bool {
         let heard = self.situation.record.heard.iter().find(|heard| heard.key == key);
         heard.is_some_and(|heard| match heard.report {
             Report::Sent { .. } => true,
@@ -235,11 +238,15 @@ impl Case<'_> {
         let ended = Release { report: Report::Leased { until: self.moment.lease_until }, ..ended };
         let notice = notice_of_end(&ended);
         let told = ended.reported(Report::Sent { at: self.moment.now });
-        vec![
+        let stop = self.stop_execution(&ended);
+        let mut steps = vec![
             vec![Step::Write(Box::new(complete(LedgerWrite::of(ended))))],
             vec![Step::Tell(Box::new(notice))],
-            vec![Step::Write(Box::new(LedgerWrite::of(told)))],
-        ]
+        ];
+        // Once people are known to have been told, nobody comes back for what was left undone.
+        steps.extend(stop);
+        steps.push(vec![Step::Write(Box::new(LedgerWrite::of(told)))]);
+        steps
     }
 
     fn past_rollback(&self, generation: Generation, change: &Change, reason: &Reason) -> PastRollback {

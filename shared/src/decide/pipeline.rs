@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Case, Course, Decision, Survey, stand_down};
+use crate::names::Generation;
 use crate::plan::{LedgerWrite, Step};
 use crate::reason::Reason;
 use crate::release::{Change, Event, Phase, Release, Report};
@@ -34,6 +35,10 @@ impl Case<'_> {
                 let done = || stand_down(Reason::AlreadyRolledBack { generation, at });
                 self.opening_no_more(failure, self.unfinished_report(release).unwrap_or_else(done))
             }
+            // It was complete when its execution ended, and was held for another reason since.
+            Phase::Held if release.has_all_traffic() && self.end_was_noted(failure) => {
+                stand_down(Reason::AlreadyHeard { key: ended_key(&failure.execution) })
+            }
             Phase::Complete | Phase::Shifting | Phase::RollbackFailed | Phase::Held => {
                 let reason = Reason::PipelineFailed {
                     generation,
@@ -56,11 +61,10 @@ impl Case<'_> {
     /// execution has ended, and then the release's record is written once more: whoever has read it before is too late,
     /// and whoever reads it afterwards sees the note.
     fn opening_no_more(&self, failure: &PipelineFailure, decision: Decision) -> Decision {
-        let key = ended_key(&failure.execution);
-        let heard = self.situation.record.heard.iter().find(|heard| heard.key == key);
-        if heard.is_some_and(|heard| matches!(heard.report, Report::Sent { .. })) {
+        if self.end_was_noted(failure) {
             return decision;
         }
+        let key = ended_key(&failure.execution);
         let touch = |release: &Release| {
             let touched = Release { seq: release.seq + 1, ..release.clone() };
             vec![Step::Write(Box::new(LedgerWrite::of(touched)))]
@@ -75,6 +79,10 @@ impl Case<'_> {
         Decision { steps: [begun].into_iter().chain(rows).chain([done]).collect(), ..decision }
     }
 
+    fn end_was_noted(&self, failure: &PipelineFailure) -> bool {
+        self.was_noted(&ended_key(&failure.execution))
+    }
+
     /// The alarm that ended a release before it had traffic comes again, or another fires: nothing is being released.
     pub(super) fn after_withdrawal(&self, alarm: &AlarmChange, release: &Release, at: Timestamp) -> Decision {
         if alarm.changed_at > at {
@@ -83,6 +91,25 @@ impl Case<'_> {
         let generation = release.generation;
         let done = || stand_down(Reason::AlreadyRolledBack { generation, at });
         self.unfinished_report(release).unwrap_or_else(done)
+    }
+
+    /// What there is to say to a person who means one release, unless it is the one that is open.
+    pub(super) fn beside(&self, meant: Generation) -> Option<Decision> {
+        let latest = self.situation.record.release.as_ref();
+        let not_open = || {
+            let latest = latest.map(|latest| (latest.generation, latest.phase));
+            Some(stand_down(Reason::ReleaseNotOpen { meant, latest }))
+        };
+        let Some(release) = latest.filter(|latest| latest.generation == meant) else { return not_open() };
+        match release.phase {
+            Phase::Complete => not_open(),
+            Phase::RolledBack | Phase::Withdrawn => {
+                let at = release.ended_at.unwrap_or(release.opened_at);
+                let done = || stand_down(Reason::AlreadyRolledBack { generation: meant, at });
+                Some(self.unfinished_report(release).unwrap_or_else(done))
+            }
+            Phase::Shifting | Phase::RollbackFailed | Phase::Held => None,
+        }
     }
 
     /// Whether an alarm fired before the release began and was waived: then only what is measured on the new version
@@ -98,19 +125,23 @@ impl Case<'_> {
             return stand_down(Reason::AlreadyRolledBack { generation: release.generation, at });
         };
         let evidence = self.evidence("withdrawal", Some(release.generation), &reason, &Survey::default());
-        let mut steps = self.close(withdrawn, |write| LedgerWrite { evidence: Some(evidence), ..write });
-        steps.extend(self.stop_execution(release, &reason));
+        let steps = self.close(withdrawn, |write| LedgerWrite { evidence: Some(evidence), ..write });
         Decision { course: Course::Settle, reason, steps, metrics: Vec::new() }
     }
 
     /// Ends the execution that drives a release which somebody else has put back. One that puts its own release back ends
     /// by itself.
-    pub(super) fn stop_execution(&self, release: &Release, reason: &Reason) -> Option<Vec<Step>> {
-        let run = release.run.as_ref()?;
+    pub(super) fn stop_execution(&self, ended: &Release) -> Option<Vec<Step>> {
+        let run = ended.run.as_ref()?;
+        match ended.phase {
+            Phase::RolledBack | Phase::Withdrawn => {}
+            Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held => return None,
+        }
         match self.signal {
             Signal::Pipeline(_) => None,
             Signal::Alarm(_) | Signal::Operator(_) => {
-                Some(vec![Step::StopExecution { execution: run.execution.clone(), why: reason.to_string() }])
+                let why = ended.ended_because.clone().unwrap_or_default();
+                Some(vec![Step::StopExecution { execution: run.execution.clone(), why }])
             }
         }
     }

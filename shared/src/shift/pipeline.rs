@@ -13,7 +13,7 @@ use crate::names::{Generation, Weight};
 use crate::pipeline::{
     Onward, Reached, ReleaseRequest, Run, Then, Turn, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
 };
-use crate::plan::{LedgerWrite, Step};
+use crate::plan::{LedgerWrite, Step, Steps};
 use crate::release::{Change, Event, PastRollback, Phase, Release};
 use crate::situation::Sighting;
 use crate::strategy::Strategy;
@@ -32,7 +32,7 @@ impl Case<'_> {
         if let Some(release) = &record.release {
             let is_own = release.run.as_ref().is_some_and(|run| run.execution == execution);
             match release.phase {
-                Phase::Shifting if is_own => return Ok(self.opened_run(release)),
+                Phase::Shifting if is_own => return Ok(self.opened_again(release)),
                 Phase::Shifting => return Err(self.in_the_way(release)),
                 // It was ended while its execution still tried to open it.
                 _ if is_own => return Err(closed(release)),
@@ -82,13 +82,30 @@ impl Case<'_> {
         let change = self.fresh_change(stable, request.version);
         let opened = Release { run: Some(Box::new(run)), ..with_change(opened, change.clone()) };
         let mut shift = self.opened_run(&opened);
-        let notice = self.notice(&opened, &change, self.live.traffic);
+        let follows = self.follows_opening(&opened, &change);
         shift.steps = self.tell_untold();
         shift.steps.push(vec![Step::Write(Box::new(LedgerWrite::of(opened)))]);
-        shift.steps.extend(self.pin(&change).map(|pin| vec![pin]));
-        shift.steps.push(vec![Step::Tell(Box::new(notice))]);
+        shift.steps.extend(follows);
         shift.metrics = vec![Metric::DeploymentCount];
         Ok(shift)
+    }
+
+    /// What follows once an opening is written down.
+    fn follows_opening(&self, opened: &Release, change: &Change) -> Steps {
+        let notice = self.notice(opened, change, self.live.traffic);
+        let pin = self.pin(change).map(|pin| vec![pin]);
+        pin.into_iter().chain([vec![Step::Tell(Box::new(notice))]]).collect()
+    }
+
+    /// An earlier try may have died after it had written the release down. Until a stage begins, what follows is done
+    /// again: two notices are possible, silence is not.
+    fn opened_again(&self, release: &Release) -> Shift {
+        let shift = self.opened_run(release);
+        let is_waiting = release.run.as_ref().is_some_and(|run| run.reached.is_empty());
+        match release.change(&self.target.name).filter(|_| is_waiting) {
+            Some(change) => Shift { steps: self.follows_opening(release, change), ..shift },
+            None => shift,
+        }
     }
 
     fn opened_run(&self, release: &Release) -> Shift {
@@ -107,7 +124,12 @@ impl Case<'_> {
         let Some(run) = &release.run else { return Err(Refusal::NotDriven { generation }) };
         match release.phase {
             Phase::Shifting => {}
-            // A person has promoted it, or an earlier try of this task has completed it.
+            // An earlier try of this task has completed it, and may have died before it had told.
+            Phase::Complete if stage == run.strategy.stages.len() => {
+                let notice = self.notice(release, change, self.live.traffic);
+                return Ok(Shift { steps: vec![vec![Step::Tell(Box::new(notice))]], ..self.ended(release) });
+            }
+            // A person has promoted it.
             Phase::Complete => return Ok(self.ended(release)),
             Phase::Held => return Err(self.held(release)),
             Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn => return Err(closed(release)),

@@ -6,6 +6,8 @@ use serde_json::Value;
 use super::{PipelineFailure, Reading, Signal, settle, text, timestamp};
 use crate::names::ServiceName;
 
+/// What `ripcord reject` ends the task with that waits for a person.
+const REJECTED: &str = "ApprovalRejected";
 pub(super) const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// `{execution, input, failure, at}`: a task of the state machine, with what the execution was started with and the error
@@ -17,6 +19,7 @@ pub(super) fn read_task(event: &Value, received_at: Timestamp) -> Reading {
         Ok(PipelineFailure {
             service,
             execution: text(event, what, "/execution")?.to_owned(),
+            rejected: event.pointer("/failure/Error").and_then(Value::as_str) == Some(REJECTED),
             why: failure(event),
             raised_at: match event.get("at").and_then(Value::as_str) {
                 Some(at) => timestamp(what, "/at", at)?,
@@ -47,6 +50,7 @@ pub(super) fn read_status_change(event: &Value, received_at: Timestamp) -> Readi
         Ok(PipelineFailure {
             service,
             execution: text(event, what, "/detail/executionArn")?.to_owned(),
+            rejected: false,
             why: [
                 Some(format!("its execution ended as {status}")),
                 field(event, "error"),

@@ -53,6 +53,8 @@ const CLASSES: &[(&str, &str)] = &[
     ("malformed/record-of-unknown-form.json", "unreadable"),
     ("malformed/sns-alarm-without-arn.json", "unreadable"),
     ("malformed/string.json", "unreadable"),
+    ("malformed/command-release-as-text.json", "unreadable"),
+    ("operator/rollback-of-one-release.json", "rollback of checkout"),
     ("operator/rollback-bare.json", "rollback of checkout"),
     ("operator/rollback-to-version.json", "rollback of checkout to 3"),
     ("operator/rollback.json", "rollback of checkout"),

@@ -2,17 +2,19 @@
 
 use ripcord::decide::Course;
 use ripcord::error_type::ErrorType;
+use ripcord::names::Generation;
 use ripcord::pipeline::{Run, Turn, Waivable};
-use ripcord::plan::Steps;
+use ripcord::plan::{Step, Steps};
 use ripcord::release::{Phase, Release, Report};
 use ripcord::shift::{Refusal, Shift, ShiftRequest, decide_shift};
-use ripcord::signal::{PipelineFailure, Signal};
+use ripcord::signal::{PipelineFailure, RollbackCommand, Signal};
 use serde_json::{Value, json};
 
 use crate::decisions::{answer, render_steps};
 use crate::worlds::{World, alarm, at, canary, command, moment, past_rollback, percent, traffic, v};
 
 mod races;
+mod unfinished;
 
 const EXECUTION: &str =
     "arn:aws:states:eu-west-1:123456789012:execution:ripcord-progressive-release:checkout-2";
@@ -35,13 +37,14 @@ fn ask(world: &World, document: &Value, now: &str) -> Result<Shift, Refusal> {
     decide_shift(&request, &world.shift_situation(&request), moment(at(now)))
 }
 
-/// Decides and carries out; the same task once more changes nothing.
+/// Decides and carries out; the same task once more changes nothing, though it may tell people again.
 #[track_caller]
 fn take(world: &mut World, document: &Value, now: &str) -> Shift {
     let shift = ask(world, document, now).unwrap();
     world.take(&shift.steps).unwrap();
     let again = ask(world, document, now).unwrap();
-    assert_eq!(render_steps(&again.steps), "", "the same task again");
+    let is_telling = |step: &Step| matches!(step, Step::Tell(_));
+    assert!(again.steps.iter().flatten().all(is_telling), "the same task again: {:#?}", again.steps);
     assert_eq!((&again.generation, &again.onward), (&shift.generation, &shift.onward));
     shift
 }
@@ -77,6 +80,7 @@ fn run(world: &World) -> &Run {
 
 fn given_up(execution: &str, why: &str) -> Signal {
     Signal::Pipeline(PipelineFailure {
+        rejected: false,
         service: "checkout".parse().unwrap(),
         execution: execution.to_owned(),
         why: why.to_owned(),
@@ -323,18 +327,6 @@ fn a_release_whose_first_shift_is_under_way_is_rolled_back_and_not_withdrawn() {
 }
 
 #[test]
-fn whoever_else_pulls_the_cord_ends_the_execution_last() {
-    for signal in [alarm("10:35:00"), command("10:35:00", None)] {
-        let mut world = in_stage(1);
-        let decision = answer(&world, &signal, "10:40:00");
-        let last = decision.steps.last().unwrap();
-        assert!(render_steps(&vec![last.clone()]).contains("states:StopExecution"), "{last:?}");
-        world.take(&decision.steps).unwrap();
-        assert_eq!(world.stopped, [EXECUTION]);
-    }
-}
-
-#[test]
 fn a_state_machines_own_rollback_is_never_withheld_as_a_loop() {
     let mut world = in_stage(1);
     world.record.registration.rollback.rollbacks_max = 1;
@@ -389,4 +381,36 @@ fn a_release_of_one_of_several_targets_moves_that_one() {
     take(&mut world, &to_stage(0), "10:10:00");
     assert_eq!(world.live("worker").traffic, traffic("1:90,2:10"));
     assert_eq!(world.live("api").traffic, traffic("1:100"));
+}
+
+#[test]
+fn a_persons_no_is_no_automatic_rollback() {
+    let mut world = in_stage(1);
+    let Signal::Pipeline(failure) = given_up(EXECUTION, "ApprovalRejected: rejected by grace") else {
+        unreachable!("it is one")
+    };
+    let decision =
+        answer(&world, &Signal::Pipeline(PipelineFailure { rejected: true, ..failure }), "10:40:00");
+    assert_eq!(decision.course, Course::Restore);
+    world.take(&decision.steps).unwrap();
+    assert!(world.record.rollbacks.iter().all(|rollback| !rollback.automatic), "it counts against no limit");
+    assert_eq!(world.record.rollbacks[0].version, v(2), "the version is quarantined all the same");
+}
+
+#[test]
+fn who_means_one_release_puts_back_no_other() {
+    let meaning = |release| match command("10:35:00", None) {
+        Signal::Operator(command) => {
+            Signal::Operator(RollbackCommand { release: Some(Generation(release)), ..command })
+        }
+        other => other,
+    };
+    let mut world = in_stage(2);
+    assert_eq!(answer(&world, &meaning(1), "10:40:00").course, Course::Restore);
+    let other = answer(&world, &meaning(2), "10:40:00");
+    assert_eq!((other.course, other.steps.len()), (Course::StandDown, 0));
+    assert_eq!(other.reason.to_string(), "release 2 is not open: the latest is 1, and it is shifting");
+    take(&mut world, &to_stage(3), "10:40:00");
+    let complete = answer(&world, &meaning(1), "10:41:00");
+    assert_eq!((complete.course, complete.steps.len()), (Course::StandDown, 0), "{}", complete.reason);
 }

@@ -177,6 +177,7 @@ pub(crate) fn alarm(changed_at: &str) -> Signal {
 
 pub(crate) fn command(requested_at: &str, to: Option<u64>) -> Signal {
     Signal::Operator(RollbackCommand {
+        release: None,
         service: SERVICE.parse().unwrap(),
         to: to.map(v),
         why: Some("checkout looks broken".to_owned()),

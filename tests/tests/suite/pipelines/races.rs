@@ -136,3 +136,17 @@ fn a_state_machine_tells_people_itself_where_another_may_have_died() {
     assert!(matches!(release(&world).report, Report::Sent { .. }));
     assert!(world.notices.iter().any(|it| it.title == "checkout was rolled back (release 1)"));
 }
+
+#[test]
+fn an_execution_that_ended_before_a_hold_does_not_undo_it() {
+    let mut world = in_stage(2);
+    take(&mut world, &to_stage(3), "10:40:00");
+    let stopped = given_up(EXECUTION, "its execution ended as ABORTED");
+    decide_and_take(&mut world, &stopped, "10:40:01");
+    world.record.registration.rollback.rollbacks_max = 1;
+    world.record.rollbacks = vec![past_rollback(0, 9, at("10:20:00"))];
+    let held = decide_and_take(&mut world, &alarm("10:45:00"), "10:45:01");
+    assert_eq!((held.course, release(&world).phase), (Course::Hold, Phase::Held));
+    let again = answer(&world, &stopped, "10:46:00");
+    assert_eq!((again.course, again.steps.len()), (Course::StandDown, 0), "{}", again.reason);
+}

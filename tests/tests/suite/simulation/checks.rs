@@ -25,8 +25,8 @@ pub(super) struct Checks {
     pub(super) setting: Setting,
     /// Somebody moved an alias by hand.
     pub(super) meddled: bool,
-    /// A rollback was decided before the next release was opened, and moved traffic after it: by an alias alone the two
-    /// cannot be told apart while the next release has not moved it. Its ledger write is then refused.
+    /// A rollback was decided before the next release was opened, and moved traffic after it or just before: by an alias
+    /// alone the two cannot be told apart while the next release has not moved it. Its ledger write is then refused.
     outrun: bool,
     /// Somebody asked for a rollback.
     pub(super) commanded: bool,

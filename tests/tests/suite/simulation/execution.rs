@@ -199,6 +199,7 @@ impl Execution {
 
 pub(super) fn signal(execution: &str, why: String, raised_at: Timestamp) -> Signal {
     Signal::Pipeline(PipelineFailure {
+        rejected: false,
         service: SERVICE.parse().unwrap(),
         execution: execution.to_owned(),
         why,

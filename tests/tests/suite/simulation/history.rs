@@ -101,6 +101,7 @@ impl History {
                 self.checks.commanded = true;
                 self.checks.named_version |= to.is_some();
                 self.add_signal(Signal::Operator(RollbackCommand {
+                    release: None,
                     service: SERVICE.parse().unwrap(),
                     to: to.map(v),
                     why: None,

@@ -10,7 +10,7 @@ use ripcord::traffic::Traffic;
 
 use super::super::actor::{Caller, Job};
 use super::super::call::Call;
-use super::Checks;
+use super::{Checks, is_over};
 use crate::worlds::World;
 
 /// What the checks remember.
@@ -111,6 +111,9 @@ impl Checks {
             Phase::Complete => self.after_completion(world, release),
             Phase::RolledBack | Phase::Withdrawn | Phase::Held | Phase::RollbackFailed => {}
         }
+        // Whoever has just put the release before back finds its books closed: they have moved on to this one.
+        let last = self.driven.ends.last_key_value().filter(|(last, _)| **last < generation);
+        self.outrun |= last.is_some_and(|(_, phase)| !is_over(*phase)) && !self.driven.put_back.is_empty();
         self.driven.ends.insert(generation, release.phase);
         for rollback in &write.rollbacks {
             assert!(
