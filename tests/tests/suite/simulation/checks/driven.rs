@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ripcord::names::{Generation, TargetName, Weight};
 use ripcord::plan::{LedgerWrite, SetTraffic, Step};
-use ripcord::release::{Phase, Release, Report};
+use ripcord::release::{Change, Phase, Release, Report};
 use ripcord::signal::Signal;
 use ripcord::traffic::Traffic;
 
@@ -103,6 +103,9 @@ impl Checks {
         if release.changes.iter().any(|it| is_meant(it.intent.as_ref().map(|intent| intent.weight))) {
             self.driven.meant.insert(generation);
         }
+        // Weights that leave a candidate nothing step down, whatever they were asked for as.
+        let steps_down = |it: &Change| it.intent.as_ref().is_some_and(|intent| intent.weight == Weight::NONE);
+        self.stepped_down |= release.changes.iter().any(steps_down);
         if before.is_some_and(|before| before.phase == Phase::Held) && release.phase == Phase::Shifting {
             self.driven.revived.insert(generation);
         }
@@ -114,6 +117,9 @@ impl Checks {
         // Whoever has just put the release before back finds its books closed: they have moved on to this one.
         let last = self.driven.ends.last_key_value().filter(|(last, _)| **last < generation);
         self.outrun |= last.is_some_and(|(_, phase)| !is_over(*phase)) && !self.driven.put_back.is_empty();
+        if is_over(release.phase) {
+            self.driven.put_back.clear();
+        }
         self.driven.ends.insert(generation, release.phase);
         for rollback in &write.rollbacks {
             assert!(
