@@ -216,7 +216,7 @@ fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -
 
 /// Whether a release was opened between moving traffic for its predecessor and booking that: nobody else knows of it.
 fn is_outrun(decision: &Decision) -> bool {
-    matches!(decision.reason, Reason::SignalPredatesRelease { .. })
+    matches!(decision.reason, Reason::SignalPredatesRelease { .. } | Reason::DrivesNoRelease { .. })
 }
 
 fn moves_traffic(decision: &Decision) -> bool {

@@ -7,6 +7,7 @@
 //! | | `rollback#GENERATION#TARGET` | a rollback that quarantines and counts |
 //! | | `good#TARGET` | the last known good version |
 //! | | `heard#ALARM@TIME` | a transition that was answered without a rollback |
+//! | | `heard#end of EXECUTION` | an execution that ended without a release, and may open none any more |
 //! | `alarm#ARN` | `service#NAME` | the services that an alarm guards, with their targets |
 //! | `services` | `NAME` | the names of all services |
 //! | `history#NAME` | `GENERATION` | every release as it was last written |

@@ -399,11 +399,9 @@ fn a_persons_no_is_no_automatic_rollback() {
 
 #[test]
 fn who_means_one_release_puts_back_no_other() {
-    let meaning = |release| match command("10:35:00", None) {
-        Signal::Operator(command) => {
-            Signal::Operator(RollbackCommand { release: Some(Generation(release)), ..command })
-        }
-        other => other,
+    let meaning = |release| {
+        let Signal::Operator(command) = command("10:35:00", None) else { unreachable!("it is one") };
+        Signal::Operator(RollbackCommand { release: Some(Generation(release)), ..command })
     };
     let mut world = in_stage(2);
     assert_eq!(answer(&world, &meaning(1), "10:40:00").course, Course::Restore);
