@@ -4,16 +4,17 @@
 use std::time::Duration;
 
 use ripcord::release::Phase;
+use ripcord_rehearsal::LocalAws;
 use ripcord_rehearsal::front::faults::{Fault, FaultRule};
-use ripcord_rehearsal::runtime_api::InvocationOutcome;
+use ripcord_rehearsal::runtime_api::{FunctionProcess, InvocationOutcome};
 use serde_json::{Value, json};
 
 use crate::scene::{ANSWER_WAIT_MAX, Scene, alarm_now, outcome};
 
 /// How long the invocation that is cut may last: its lease on telling people ends with it.
-const CUT_DEADLINE: Duration = Duration::from_millis(1_500);
+pub(crate) const CUT_DEADLINE: Duration = Duration::from_millis(1_500);
 /// More calls than a rollback makes; the enumeration ends at the first cut that finds no call to cut.
-const CALLS_MAX: u32 = 30;
+pub(crate) const CALLS_MAX: u32 = 30;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_cut_anywhere_ends_in_the_same_place() {
@@ -85,13 +86,23 @@ async fn a_shift_cut_anywhere_ends_in_the_same_place() {
 
 /// Kills a new process at its nth AWS call; false if it made fewer and finished.
 async fn cut(scene: &Scene, handler: &str, event: &Value, nth: u32, is_effective: bool) -> bool {
-    let mut process = scene.process(handler).await;
+    cut_process(&scene.local, scene.process(handler).await, event, (nth, is_effective), CUT_DEADLINE).await
+}
+
+/// Kills a process at its nth AWS call, before or after the call takes effect.
+pub(crate) async fn cut_process(
+    local: &LocalAws,
+    mut process: FunctionProcess,
+    event: &Value,
+    (nth, is_effective): (u32, bool),
+    deadline: Duration,
+) -> bool {
     let switch = process.kill_switch();
     let kill = std::sync::Arc::new(move || switch.pull());
     let fault = if is_effective { Fault::CrashAfter(kill) } else { Fault::CrashBefore(kill) };
-    scene.local.faults().add(FaultRule::nth("*", nth, fault));
-    let ended = process.invoke(event.to_string(), CUT_DEADLINE).await;
-    scene.local.faults().clear();
+    local.faults().add(FaultRule::nth("*", nth, fault));
+    let ended = process.invoke(event.to_string(), deadline).await;
+    local.faults().clear();
     match ended {
         InvocationOutcome::Crashed(_) => true,
         InvocationOutcome::Response(_) => false,

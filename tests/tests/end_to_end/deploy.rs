@@ -1,10 +1,15 @@
 //! The path of a team: `sam build` and `sam deploy` of this template, with the SAM CLI itself, to the local AWS.
 
 use std::process::Command;
+use std::time::Duration;
 
 use ripcord_rehearsal::{LocalAws, Options};
+use serde_json::json;
 
 use crate::scene::{ACCOUNT, REGION, workspace};
+
+/// An execution that is refused at its first task.
+const EXECUTION_WAIT_MAX: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sam_builds_and_deploys_the_suite() {
@@ -55,6 +60,23 @@ async fn sam_builds_and_deploys_the_suite() {
     let event = serde_json::from_str(&event).unwrap();
     let answered = local.client().lambda("POST", path, &event).await.unwrap();
     assert!(answered.text().contains("unregistered"), "{}", answered.text());
+    for (function, asked) in [
+        ("release-preflight", json!({ "service": "unheard-of", "release": 1, "when": "before" })),
+        ("stage-validator", json!({ "service": "unheard-of", "release": 1 })),
+    ] {
+        let path = format!("/2015-03-31/functions/ripcord-{function}/invocations");
+        let answered = local.client().lambda("POST", &path, &asked).await.unwrap();
+        assert!(answered.text().contains("ServiceUnknown"), "{function}: {}", answered.text());
+    }
+    let machine = format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:ripcord-progressive-release");
+    let request = json!({ "service": "unheard-of", "version": "2" });
+    let execution = local.executions().start(&machine, &request).await.unwrap();
+    let ended = local.executions().until_ended(&execution, EXECUTION_WAIT_MAX).await.unwrap();
+    assert_eq!(ended.error.as_deref(), Some("RolledBack"), "{ended:?}");
+    let history = local.executions().history(&execution).await.unwrap();
+    let mut path: Vec<&str> = history.iter().map(|(state, _)| state.as_str()).collect();
+    path.dedup();
+    assert_eq!(path.join(" ").trim(), "Begin Open RollBack IsBack RolledBack");
 }
 
 /// The SAM CLI that `cargo verify` installs.

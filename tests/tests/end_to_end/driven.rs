@@ -3,17 +3,23 @@
 use std::time::Instant;
 
 use ripcord::finding::Finding;
-use ripcord::names::{FunctionVersion, ServiceName};
+use ripcord::names::{FunctionVersion, Generation, ServiceName};
 use ripcord::pipeline::Awaiting;
 use ripcord::registration::Registration;
 use ripcord::release::{Release, Report};
+use ripcord_rehearsal::MINUTE_VARIABLE;
+use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::checkout::{Behaviour, SERVICE};
 use ripcord_rehearsal::executions::Execution;
+use ripcord_rehearsal::runtime_api::{FunctionProcess, FunctionSpec};
 use serde_json::{Value, json};
 
 use crate::inbox::Inbox;
 use crate::pipelines::RELEASE_WAIT_MAX;
-use crate::scene::{Scene, workspace};
+use crate::scene::{REGION, Scene, built, workspace};
+
+/// The alias that keeps the rollback target from being deleted.
+const PIN: &str = "/2015-03-31/functions/checkout/aliases/live-last-known-good";
 
 pub(crate) struct Driven {
     pub(crate) scene: Scene,
@@ -74,6 +80,11 @@ impl Driven {
         .await
     }
 
+    /// Waits until the n-th release is open.
+    pub(crate) async fn until_opened(&self, n: u64) {
+        self.until("a release", |release| (release.generation == Generation(n)).then_some(())).await;
+    }
+
     /// Waits until the n-th stage has its traffic.
     pub(crate) async fn until_stage(&self, n: usize) {
         let has_begun = |release: &Release| {
@@ -124,6 +135,65 @@ impl Driven {
     /// From now on the function's process dies at its start.
     pub(crate) async fn break_function(&self, handler: &str) {
         self.scene.stage.break_function(&self.scene.local, handler).await.unwrap();
+    }
+}
+
+/// Tasks of a state machine, delivered by the test itself: repeated, cut and all at once, as no engine would on demand.
+impl Driven {
+    /// An execution that runs and does nothing: it stands for the one whose tasks the test delivers.
+    pub(crate) async fn idle_execution(&self) -> String {
+        let definition = json!({
+            "StartAt": "Idle",
+            "States": { "Idle": { "Type": "Wait", "Seconds": 1_000_000, "End": true } },
+        });
+        // The same name with the same definition makes nothing twice.
+        let machine = json!({
+            "name": "idle",
+            "definition": definition.to_string(),
+            "roleArn": format!("arn:aws:iam::{}:role/idle", self.scene.local.account_id()),
+        });
+        let client = self.scene.local.client();
+        let made = client.json("states", "AWSStepFunctions.CreateStateMachine", &machine).await.unwrap();
+        assert!(made.status.is_success(), "{}", made.text());
+        let made: Value = serde_json::from_slice(&made.body).unwrap();
+        let machine = made["stateMachineArn"].as_str().unwrap();
+        self.scene.local.executions().start(machine, &json!({})).await.unwrap()
+    }
+
+    /// The version that the rollback target's pin names.
+    pub(crate) async fn pinned(&self) -> Option<String> {
+        let answer = self.scene.local.client().lambda("GET", PIN, &Value::Null).await.unwrap();
+        let alias: Value = serde_json::from_slice(&answer.body).unwrap();
+        alias["FunctionVersion"].as_str().map(str::to_owned)
+    }
+
+    pub(crate) async fn until_alarm(&self, name: &str, state: AlarmState) {
+        let deadline = Instant::now() + RELEASE_WAIT_MAX;
+        while self.scene.local.alarms().state(name).is_none_or(|alarm| alarm.state != state) {
+            assert!(Instant::now() < deadline, "{name} is not {state:?}");
+            tokio::time::sleep(self.scene.local.minute() / 10).await;
+        }
+    }
+
+    /// Takes the pin away, so that the next release has to set it.
+    pub(crate) async fn unpin(&self) {
+        self.scene.local.client().lambda("DELETE", PIN, &Value::Null).await.unwrap();
+    }
+
+    /// A function of the suite in a process of the test's own, which it may kill, with time as in the scene.
+    pub(crate) async fn process(&self, handler: &str) -> FunctionProcess {
+        let output = |name: &str| self.scene.stage.suite[name].clone();
+        let minute_ms = self.scene.local.minute().as_millis().to_string();
+        let mut spec = FunctionSpec::new(built("bootstrap"), handler)
+            .env("AWS_ENDPOINT_URL", self.scene.local.endpoint())
+            // The local AWS tells callers by their key, and takes twelve digits for another account.
+            .env("AWS_ACCESS_KEY_ID", format!("FN.ripcord-{handler}"))
+            .env("RIPCORD_TABLE", output("LedgerTableName"))
+            .env("RIPCORD_TOPIC_ARN", output("NoticesTopicArn"))
+            .env("RIPCORD_NAMESPACE", "ripcord/Deployments")
+            .env(MINUTE_VARIABLE, minute_ms);
+        spec.region = REGION.to_owned();
+        FunctionProcess::spawn(&spec).await.unwrap()
     }
 }
 

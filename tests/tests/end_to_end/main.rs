@@ -5,9 +5,12 @@
 mod crashes;
 mod deploy;
 mod driven;
+mod driven_crashes;
+mod driven_storm;
 mod faults;
 mod inbox;
 mod operator;
+mod operator_releases;
 mod pipelines;
 mod round_trips;
 mod scene;

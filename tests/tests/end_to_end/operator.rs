@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use crate::scene::{REGION, Scene, built, workspace};
 
-struct Terminal<'scene> {
-    scene: &'scene Scene,
+pub(crate) struct Terminal<'scene> {
+    pub(crate) scene: &'scene Scene,
 }
 
 impl Terminal<'_> {
-    async fn run(&self, arguments: &[&str]) -> Output {
+    /// A command that a person is about to run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(built("ripcord"));
         command
             .args(["--endpoint-url", self.scene.local.endpoint(), "--region", REGION])
@@ -20,11 +21,16 @@ impl Terminal<'_> {
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("USER", "alice")
             .current_dir(workspace());
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
     /// Runs a command that must end with `code`, and returns what it said on both streams.
-    async fn says(&self, code: i32, arguments: &[&str]) -> String {
+    pub(crate) async fn says(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         let text =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
