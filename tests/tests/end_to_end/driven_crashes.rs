@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use ripcord::names::{FunctionVersion, Generation};
 use ripcord::release::{Phase, Release, Report};
+use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::checkout::SERVICE;
-use ripcord_rehearsal::front::journal::AliasRouting;
+use ripcord_rehearsal::front::journal::{AliasRouting, JournalEntry};
 use ripcord_rehearsal::runtime_api::InvocationOutcome;
 use serde_json::{Value, json};
 
 use crate::crashes::{CALLS_MAX, CUT_DEADLINE, cut_process};
 use crate::driven::Driven;
+use crate::operator_releases::traffic;
 use crate::scene::{ANSWER_WAIT_MAX, alarm_now};
 
 /// A release that is under way, whose next task the test delivers.
@@ -29,6 +31,8 @@ struct Task {
     handler: &'static str,
     /// How many stages have begun; nothing if the release is not open yet.
     begun: Option<usize>,
+    /// How many minutes ago the last of them has.
+    aged_minutes: u32,
     /// The event of the nth try.
     event: fn(&Begun<'_>, u32) -> Value,
     /// How long a try may last.
@@ -39,13 +43,15 @@ struct Task {
     cuts_min: u32,
 }
 
-/// A release of two stages, which nobody judges before the test is over.
+/// A release of two stages, which nobody judges before the test is over. Alarms that fire before it are waived.
 fn input(candidate: FunctionVersion) -> Value {
     json!({
         "service": SERVICE,
         "version": candidate.to_string(),
         "requested_by": "ada",
         "progress": { "stages": "50", "stage_duration": "30m", "no_auto_promote": true },
+        "waive": ["alarms"],
+        "override": "it is the fix",
     })
 }
 
@@ -86,6 +92,7 @@ impl<'driven> Begun<'driven> {
                 begun.tell_shifter(&stage(&begun, number)).await;
             }
         }
+        tokio::time::sleep(driven.scene.local.minute() * task.aged_minutes).await;
         driven.scene.local.journal().clear();
         begun.alarm = alarm_now();
         begun
@@ -162,17 +169,19 @@ impl<'driven> Begun<'driven> {
 
     /// Notices that went out, whether or not whoever published them heard of it.
     fn notices(&self) -> usize {
-        let journal = self.driven.scene.local.journal();
-        journal.matching(|call| call.operation == "Publish" && !call.faults.contains(&"crash_before")).len()
+        let is_out =
+            |call: &JournalEntry| call.operation == "Publish" && !call.faults.contains(&"crash_before");
+        self.driven.scene.local.journal().matching(is_out).len()
     }
 
     /// Makes room for the next.
     async fn end_it(self) {
         let Driven { scene, .. } = self.driven;
         if matches!(scene.latest().await.phase, Phase::Shifting | Phase::Complete) {
-            scene.stage.invoke(&scene.local, "alarm-rollback", &alarm_now()).await.unwrap().unwrap();
+            let command = json!({ "command": "rollback", "service": SERVICE, "reason": "the test goes on" });
+            scene.stage.invoke(&scene.local, "alarm-rollback", &command).await.unwrap().unwrap();
         }
-        // One that an alarm has ended may not be stopped twice; one that its own release ended still waits.
+        // One that was ended with its release may not be stopped twice; one that its own release ended still waits.
         let _ = scene.stage.stop(&scene.local, &self.execution, "the test goes on").await;
         assert_eq!(scene.routing().await.version, "1");
     }
@@ -188,13 +197,16 @@ fn run_of(release: &Release) -> String {
         .map(|change| format!("{}{}", change.weight, if change.intent.is_some() { " intended" } else { "" }))
         .collect();
     let awaiting = run.awaiting.as_ref().map(|awaiting| format!(", asks {}", awaiting.token));
+    let firing =
+        run.waiver.as_ref().map(|waiver| waiver.firing.join(", ")).filter(|firing| !firing.is_empty());
+    let firing = firing.map(|firing| format!(", {firing} fired before")).unwrap_or_default();
     let report = match release.report {
         Report::NotDue => "not due",
         Report::Leased { .. } => "leased",
         Report::Sent { .. } => "sent",
     };
     format!(
-        "{}, stages by [{}], at {}{}, report {report}",
+        "{}, stages by [{}], at {}{}{firing}, report {report}",
         release.phase,
         approved.join(", "),
         weights.join(", "),
@@ -237,6 +249,7 @@ async fn ends_alike(driven: &Driven, candidate: FunctionVersion, task: Task) -> 
 const SHIFT: Task = Task {
     handler: "alias-weight-shifter",
     begun: None,
+    aged_minutes: 0,
     event: |begun, _| open(begun),
     deadline: ANSWER_WAIT_MAX,
     notices: 0,
@@ -247,7 +260,7 @@ const SHIFT: Task = Task {
 async fn an_opening_cut_anywhere_ends_in_the_same_place() {
     let driven = Driven::set().await;
     let candidate = driven.candidate().await;
-    let task = Task { notices: 1, cuts_min: 14, ..SHIFT };
+    let task = Task { notices: 1, cuts_min: 16, ..SHIFT };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is shifting, stages by [], at 0%, report not due
     serves stable, pinned stable, good stable
@@ -260,14 +273,14 @@ async fn an_opening_cut_anywhere_ends_in_the_same_place() {
 async fn a_stage_cut_anywhere_ends_in_the_same_place() {
     let driven = Driven::set().await;
     let candidate = driven.candidate().await;
-    let task = Task { begun: Some(0), event: |begun, _| stage(begun, 0), cuts_min: 14, ..SHIFT };
+    let task = Task { begun: Some(0), event: |begun, _| stage(begun, 0), cuts_min: 18, ..SHIFT };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is shifting, stages by [nobody], at 50%, report not due
     serves stable and 0.5 candidate, pinned stable, good stable
     traffic changed 1 times, 0 taken back, found nothing
     execution Running, onward "look" 0
     "#);
-    let task = Task { begun: Some(1), event: |begun, _| stage(begun, 1), cuts_min: 14, ..SHIFT };
+    let task = Task { begun: Some(1), event: |begun, _| stage(begun, 1), cuts_min: 18, ..SHIFT };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is shifting, stages by [nobody, grace], at 100%, report not due
     serves candidate, pinned stable, good stable
@@ -280,7 +293,7 @@ async fn a_stage_cut_anywhere_ends_in_the_same_place() {
 async fn a_completion_cut_anywhere_ends_in_the_same_place() {
     let driven = Driven::set().await;
     let candidate = driven.candidate().await;
-    let task = Task { begun: Some(2), event: |begun, _| stage(begun, 2), notices: 1, cuts_min: 12, ..SHIFT };
+    let task = Task { begun: Some(2), event: |begun, _| stage(begun, 2), notices: 1, cuts_min: 16, ..SHIFT };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is complete, stages by [nobody, grace], at 100%, report not due
     serves candidate, pinned stable, good candidate
@@ -294,7 +307,7 @@ async fn checks_looks_and_questions_cut_anywhere_end_in_the_same_place() {
     let driven = Driven::set().await;
     let candidate = driven.candidate().await;
     let preflight = Task { handler: "release-preflight", begun: Some(0), ..SHIFT };
-    let task = Task { event: |begun, _| check(begun, "before"), cuts_min: 20, ..preflight };
+    let task = Task { event: |begun, _| check(begun, "before"), cuts_min: 24, ..preflight };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is shifting, stages by [], at 0%, report not due
     serves stable, pinned stable, good stable
@@ -312,7 +325,8 @@ async fn checks_looks_and_questions_cut_anywhere_end_in_the_same_place() {
 
     let validator = Task { handler: "stage-validator", begun: Some(1), ..SHIFT };
     let look = |begun: &Begun<'_>, _| json!({ "service": SERVICE, "release": begun.generation });
-    let task = Task { event: look, cuts_min: 10, ..validator };
+    // The first minute that can be asked for is complete by then.
+    let task = Task { event: look, aged_minutes: 4, cuts_min: 12, ..validator };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is shifting, stages by [nobody], at 50%, report not due
     serves stable and 0.5 candidate, pinned stable, good stable
@@ -335,13 +349,30 @@ async fn checks_looks_and_questions_cut_anywhere_end_in_the_same_place() {
     "#);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_that_are_waived_are_noted_wherever_the_check_is_cut() {
+    let driven = Driven::set().await;
+    let candidate = driven.candidate().await;
+    let _traffic = traffic(&driven, &[("1", 300)]);
+    driven.until_alarm("checkout-error-rate", AlarmState::Alarm).await;
+    driven.until_quiet().await;
+    let preflight = Task { handler: "release-preflight", begun: Some(0), ..SHIFT };
+    let task = Task { event: |begun, _| check(begun, "before"), cuts_min: 26, ..preflight };
+    insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
+    release +1 is shifting, stages by [], at 0%, checkout-error-rate fired before, report not due
+    serves stable, pinned stable, good stable
+    traffic changed 0 times, 0 taken back, found before
+    execution Running, onward "shift" 0
+    "#);
+}
+
 const ROLLBACK: Task = Task { handler: "alarm-rollback", deadline: CUT_DEADLINE, notices: 1, ..SHIFT };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn giving_up_cut_anywhere_ends_in_the_same_place() {
     let driven = Driven::set().await;
     let candidate = driven.candidate().await;
-    let task = Task { begun: Some(1), event: |begun, _| give_up(begun), cuts_min: 14, ..ROLLBACK };
+    let task = Task { begun: Some(1), event: |begun, _| give_up(begun), cuts_min: 18, ..ROLLBACK };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is rolled back, stages by [nobody], at 50%, report sent
     serves stable, pinned stable, good stable
@@ -362,7 +393,7 @@ async fn giving_up_cut_anywhere_ends_in_the_same_place() {
 async fn an_alarm_on_a_driven_release_cut_anywhere_ends_in_the_same_place() {
     let driven = Driven::set().await;
     let candidate = driven.candidate().await;
-    let task = Task { begun: Some(1), event: |begun, _| begun.alarm.clone(), cuts_min: 16, ..ROLLBACK };
+    let task = Task { begun: Some(1), event: |begun, _| begun.alarm.clone(), cuts_min: 22, ..ROLLBACK };
     insta::assert_snapshot!(ends_alike(&driven, candidate, task).await, @r#"
     release +1 is rolled back, stages by [nobody], at 50%, report sent
     serves stable, pinned stable, good stable

@@ -65,17 +65,19 @@ async fn weather(driven: &Arc<Driven>, first_alarm: usize) {
         }
     };
     let gate = Arc::new(Semaphore::new(AT_ONCE));
-    let deliveries: Vec<_> = (0..DELIVERIES)
-        .map(|number| {
-            let (handler, event) = task(number);
-            let (driven, gate) = (Arc::clone(driven), Arc::clone(&gate));
-            tokio::spawn(async move {
-                let _turn = gate.acquire().await.unwrap();
-                let Driven { scene, .. } = &*driven;
-                (handler, scene.stage.invoke(&scene.local, handler, &event).await.unwrap())
-            })
-        })
-        .collect();
+    let mut deliveries = Vec::new();
+    for number in 0..DELIVERIES {
+        // They begin in their order, and end in any.
+        let turn = Arc::clone(&gate).acquire_owned().await.unwrap();
+        let (handler, event) = task(number);
+        let driven = Arc::clone(driven);
+        deliveries.push(tokio::spawn(async move {
+            let Driven { scene, .. } = &*driven;
+            let answered = scene.stage.invoke(&scene.local, handler, &event).await.unwrap();
+            drop(turn);
+            (handler, answered)
+        }));
+    }
     let mut answers: BTreeMap<String, u32> = BTreeMap::new();
     for delivery in deliveries {
         let (handler, answered) = delivery.await.unwrap();

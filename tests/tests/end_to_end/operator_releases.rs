@@ -28,7 +28,8 @@ fn failing(per_thousand: u32) -> SimulatedBehaviour {
     }
 }
 
-fn traffic(driven: &Driven, versions: &[(&str, u32)]) -> Simulation {
+/// 6,000 requests a minute, of which each version fails so many in a thousand.
+pub(crate) fn traffic(driven: &Driven, versions: &[(&str, u32)]) -> Simulation {
     let options =
         SimulationOptions { requests_per_minute: 6_000.0, ..SimulationOptions::new("checkout", "live") };
     let options = versions
