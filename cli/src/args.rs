@@ -126,7 +126,7 @@ pub(crate) enum Command {
     /// Print completions for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Args),
-    /// Watch a bad release being rolled back, on a local AWS
+    /// Rehearse a release on a local AWS: what passes, and what goes back
     Rehearse(rehearse::RehearseArgs),
 }
 

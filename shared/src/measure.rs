@@ -120,12 +120,13 @@ pub fn measure(
     let asked = questions(subject, now, tempo);
     let spans = spans(subject.run, now, tempo);
     let counts = Given::of(asked.counts.as_ref(), &sights.counts, &mut gaps);
-    let minutes = counts::minutes(subject, &spans, &counts, tempo, &mut gaps);
+    let settled = floor(tempo.settled(now), tempo.minute());
+    let timeout = tempo.seconds(subject.run.timeout_seconds);
+    let told_until = tempo.settled(now).saturating_sub(timeout).unwrap_or(settled);
+    let minutes = counts::minutes(subject, &spans, &counts, (told_until, tempo), &mut gaps);
     let gauges = Given::of(asked.gauges.as_ref(), &sights.gauges, &mut gaps);
     let gauges = gauges::readings(subject, asked.gauges.as_ref(), &gauges, tempo);
     let alarms = alarms(subject, &sights.guards, now, &mut gaps);
-    let settled = floor(tempo.settled(now), tempo.minute());
-    let timeout = tempo.seconds(subject.run.timeout_seconds);
     let observations = Observations {
         stage: subject.run.reached.len().saturating_sub(1),
         stages: subject.run.strategy.stages.iter().map(counts::limits).collect(),
@@ -137,7 +138,7 @@ pub fn measure(
     Ok(Measured {
         until: observations.unmeasured.is_empty().then_some(settled),
         observations,
-        told_until: tempo.settled(now).saturating_sub(timeout).unwrap_or(settled),
+        told_until,
         minute: tempo.minute(),
     })
 }

@@ -187,6 +187,11 @@ impl Release {
         self.changes.iter().find(|change| change.target == *target)
     }
 
+    /// The target that a state machine drives: the one that it opened the release with. A person may join others.
+    pub fn driven(&self) -> Option<&TargetName> {
+        self.run.as_ref().and_then(|_| self.changes.first()).map(|change| &change.target)
+    }
+
     /// Whether every candidate has all traffic.
     pub fn has_all_traffic(&self) -> bool {
         self.changes.iter().all(|change| change.weight == Weight::ALL && change.intent.is_none())
@@ -264,8 +269,17 @@ pub struct PastRollback {
     pub at: Timestamp,
     /// Whether nobody asked for it.
     pub automatic: bool,
+    /// Whether the version was found to be bad, so that it is refused for a while. A release that nobody approved, or that
+    /// could not be proved, says nothing against its version.
+    #[serde(default = "found_bad")]
+    pub quarantines: bool,
     /// Why.
     pub reason: String,
+}
+
+/// What every rollback meant before some did not.
+fn found_bad() -> bool {
+    true
 }
 
 /// The version of a target that last completed a release or was registered as stable.

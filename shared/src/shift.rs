@@ -71,14 +71,10 @@ pub fn target_of<'situation>(
 ) -> Result<&'situation Target, Refusal> {
     let targets = &situation.record.registration.targets;
     let driven = match &request.ask {
-        Ask::Advance { .. } => situation.record.release.as_ref(),
+        Ask::Advance { .. } => situation.record.release.as_ref().and_then(Release::driven),
         Ask::Open { .. } | Ask::Stage { .. } | Ask::Weights(_) => None,
     };
-    let changed = match driven.map(|release| release.changes.as_slice()) {
-        Some([only]) => Some(&only.target),
-        Some(_) | None => None,
-    };
-    match (request.target.as_ref().or(changed), targets.as_slice()) {
+    match (request.target.as_ref().or(driven), targets.as_slice()) {
         (Some(name), _) => targets.iter().find(|target| target.name == *name),
         (None, [only]) => Some(only),
         (None, _) => None,
@@ -217,6 +213,12 @@ impl Case<'_> {
         let settled = change.weight == weight && change.intent.is_none();
         if settled && self.live.traffic == wanted && release.phase == Phase::Shifting {
             return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
+        }
+        // A state machine judges a stage by the weight that it planned, so nobody moves its target beside it. Only who completes
+        // the release leaves it nothing to judge.
+        let is_driven = release.phase == Phase::Shifting && release.driven() == Some(&change.target);
+        if is_driven && (weight != Weight::ALL || self.request.override_reason.is_none()) {
+            return Err(Refusal::Driven { generation: release.generation });
         }
         self.check_drift(change, wanted)?;
         self.check_versions(change.stable, change.candidate, weight)?;

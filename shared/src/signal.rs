@@ -91,6 +91,9 @@ pub struct PipelineFailure {
     pub execution: String,
     /// Whether a person said no.
     pub rejected: bool,
+    /// Whether the version itself was measured to be bad.
+    #[serde(default)]
+    pub measured_bad: bool,
     /// Why.
     pub why: String,
     /// When.

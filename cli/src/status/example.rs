@@ -55,6 +55,7 @@ pub(crate) fn shifting() -> Situation {
         artefact: Some("sha-9".to_owned()),
         at: at("2026-03-01T12:00:00Z"),
         automatic: true,
+        quarantines: true,
         reason: "alarm checkout-error-rate fired 3 min 2 s after release 3 was opened".to_owned(),
     };
     let good = KnownGood {

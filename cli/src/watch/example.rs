@@ -59,6 +59,7 @@ pub(crate) fn findings() -> Vec<Finding> {
             then: Then::Shift,
             reason: "errors 0.12% (3 of 2,500) prove no limit 1% yet: 1,200 more requests are needed"
                 .to_owned(),
+            measured_bad: false,
         },
         measured_until: Some(at("2026-03-02T12:16:00Z")),
     };

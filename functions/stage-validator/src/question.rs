@@ -45,11 +45,9 @@ pub(crate) fn question(
     }
     steps.push(vec![Step::Tell(Box::new(notice(subject, &awaiting)))]);
     let onward = Onward {
-        next: Turn::Approve,
-        stage: ask.stage,
         wait_seconds: ask.wait_seconds,
         then: if ask.stage < stages { Then::Shift } else { Then::Verify },
-        reason: ask.why.clone(),
+        ..Onward::to(Turn::Approve, ask.stage, ask.why.clone())
     };
     Ok((onward, steps))
 }

@@ -257,6 +257,10 @@ impl Case<'_> {
             artefact: change.artefact.clone(),
             at: self.moment.now,
             automatic: self.is_automatic(),
+            quarantines: match self.signal {
+                Signal::Alarm(_) | Signal::Operator(_) => true,
+                Signal::Pipeline(failure) => failure.measured_bad,
+            },
             reason: reason.to_string(),
         }
     }

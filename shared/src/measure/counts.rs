@@ -32,12 +32,13 @@ pub(super) fn minutes(
     subject: &Subject<'_>,
     spans: &[Span],
     given: &Given<'_>,
-    tempo: Tempo,
+    (told_until, tempo): (Timestamp, Tempo),
     gaps: &mut Gaps,
 ) -> Vec<Minute> {
     let current = subject.run.reached.len().saturating_sub(1);
     let mut minutes = Vec::new();
     let (mut complete, mut incomplete) = (0_usize, 0_usize);
+    let mut told: Vec<Option<u64>> = Vec::new();
     for span in spans {
         let limit = subject.run.strategy.stages.get(span.stage).and_then(|stage| limits(stage).latency);
         let limit_ms = limit.map(|limit| limit.latency_ms_max);
@@ -48,6 +49,10 @@ pub(super) fn minutes(
         for start in span.starts(tempo.minute()) {
             let candidate = candidate.at(start);
             let stable = stable.as_ref().map(|stable| stable.at(start));
+            if span.stage == current && start.checked_add(tempo.minute()).is_ok_and(|end| end <= told_until) {
+                let of_stable = stable.map_or(Some(0), |stable| Some(stable?.requests));
+                told.push(candidate.and_then(|candidate| Some(candidate.requests + of_stable?)));
+            }
             let (Some(candidate), Some(stable)) = (candidate, stable.map_or(Some(None), |s| s.map(Some)))
             else {
                 incomplete += usize::from(span.stage == current);
@@ -63,8 +68,34 @@ pub(super) fn minutes(
             "in none of {incomplete} minutes does CloudWatch have the errors and durations of the requests"
         );
         gaps.note(what, why);
+    } else if let Some(why) = missing_from(&told) {
+        gaps.note(format!("requests of stage {}", current + 1), why);
     }
     minutes
+}
+
+/// So many minutes in which nobody calls are looked at together …
+const SILENT_MINUTES: usize = 3;
+/// … and if so many requests were to be expected in them, it is no chance that there is none.
+const EXPECTED_MIN: u64 = 30;
+
+/// What is missing from a stage although it has been reported: a proof must not rest on the minutes that happen to be there.
+/// Each entry is a minute's requests to both versions, oldest first; nothing if the minute is not complete.
+fn missing_from(told: &[Option<u64>]) -> Option<String> {
+    let (count, incomplete) = (told.len(), told.iter().filter(|minute| minute.is_none()).count());
+    // One lost minute in ten is left out, as if nobody had called in it. The newest one may be the first of many.
+    if incomplete * 10 > count || told.last() == Some(&None) {
+        return Some(format!("CloudWatch lacks errors or durations in {incomplete} of {count} minutes"));
+    }
+    let (before, last) = told.split_at_checked(count.checked_sub(SILENT_MINUTES)?)?;
+    let requests: u64 = before.iter().flatten().sum();
+    let expected = requests.saturating_mul(SILENT_MINUTES as u64).checked_div(before.len() as u64)?;
+    let is_silent = last.iter().flatten().all(|requests| *requests == 0);
+    (is_silent && expected >= EXPECTED_MIN).then(|| {
+        format!(
+            "there are none in the last {SILENT_MINUTES} minutes, where about {expected} were to be expected"
+        )
+    })
 }
 
 /// The series of one version, or of the alias.
@@ -115,4 +146,35 @@ impl<'given> Tallies<'given> {
 fn count(value: f64) -> Option<u64> {
     // Beyond 2^53 a double does not hold every whole number, and no function is called so often in a minute.
     (0.0..9e15).contains(&value).then(|| value.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number is a minute's requests, `-` a minute that is not complete.
+    #[track_caller]
+    fn check(told: &str, expected: Option<&str>) {
+        let told: Vec<Option<u64>> = told.split(' ').map(|minute| minute.parse().ok()).collect();
+        assert_eq!(missing_from(&told).as_deref(), expected);
+    }
+
+    #[test]
+    fn one_lost_minute_in_ten_is_forgiven_and_more_are_not() {
+        check("9 9 9 9 - 9 9 9 9 9", None);
+        check("9 9 9 9 - 9 9 9 9", Some("CloudWatch lacks errors or durations in 1 of 9 minutes"));
+        check("9 9 9 9 9 9 9 9 9 9 9 -", Some("CloudWatch lacks errors or durations in 1 of 12 minutes"));
+    }
+
+    #[test]
+    fn silence_where_requests_were_to_be_expected_is_no_proof() {
+        check(
+            "10 10 0 0 0",
+            Some("there are none in the last 3 minutes, where about 30 were to be expected"),
+        );
+        check("10 9 0 0 0", None);
+        check("10 10 0 0", None);
+        check("0 0 0", None);
+        check("90 90 0 0 1", None);
+    }
 }

@@ -4,10 +4,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Run, Tempo};
+use super::{Run, Tempo, Waivable};
 use crate::judge::{Finding, Judgement, Verdict};
 use crate::reason::duration;
 use crate::registration::Unproven;
+use crate::release::Release;
 
 /// What the state machine does next, and with which stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,22 @@ pub struct Onward {
     pub then: Then,
     /// Why, with the numbers.
     pub reason: String,
+    /// Whether the version itself was measured to be bad, and not only unproved, unseen or unwanted.
+    #[serde(default)]
+    pub measured_bad: bool,
+}
+
+impl Onward {
+    /// The simplest way on.
+    pub fn to(next: Turn, stage: usize, reason: String) -> Self {
+        Self { next, stage, wait_seconds: 0, then: Then::Shift, reason, measured_bad: false }
+    }
+
+    /// There is nothing left to do: the release is complete.
+    pub fn at_the_end(release: &Release) -> Self {
+        let stages = release.run.as_ref().map_or(0, |run| run.strategy.stages.len());
+        Self::to(Turn::End, stages, release.ended_because.clone().unwrap_or_default())
+    }
 }
 
 /// What comes next.
@@ -120,7 +137,7 @@ impl Run {
 /// Decides where a release goes from the stage that it is in, after a look at it.
 pub fn decide_onward(run: &Run, look: &Look, now: Timestamp, tempo: Tempo) -> Onward {
     let Some((stage, planned, _)) = run.stage() else {
-        return onward(Turn::RollBack, 0, "no stage of the release has begun".to_owned());
+        return Onward::to(Turn::RollBack, 0, "no stage of the release has begun".to_owned());
     };
     let minutes_max = run.strategy.watched_minutes_max(planned);
     let (Some(counts_from), Some(baked_at), Some(given_up_at)) = (
@@ -128,12 +145,12 @@ pub fn decide_onward(run: &Run, look: &Look, now: Timestamp, tempo: Tempo) -> On
         run.watched_for(stage, planned.bake_minutes, tempo),
         run.watched_for(stage, minutes_max, tempo),
     ) else {
-        return onward(Turn::RollBack, stage, "the stage ends beyond the end of time".to_owned());
+        return Onward::to(Turn::RollBack, stage, "the stage ends beyond the end of time".to_owned());
     };
     let why = || look.why.clone();
     let later = |until, reason| again(run, (stage, look.verdict), until, (now, tempo), reason);
     match look.verdict {
-        Verdict::Fail => onward(Turn::RollBack, stage, why()),
+        Verdict::Fail => Onward { measured_bad: true, ..Onward::to(Turn::RollBack, stage, why()) },
         Verdict::Pass if now >= baked_at => onward_to(run, stage + 1, why()),
         Verdict::Pass => later(baked_at, why()),
         Verdict::Inconclusive | Verdict::Error => {
@@ -141,7 +158,7 @@ pub fn decide_onward(run: &Run, look: &Look, now: Timestamp, tempo: Tempo) -> On
             if look.verdict == Verdict::Error
                 && let Some(blind) = blind(run, now.duration_since(seen_until), tempo)
             {
-                return onward(Turn::RollBack, stage, format!("{blind}: {}", look.why));
+                return Onward::to(Turn::RollBack, stage, format!("{blind}: {}", look.why));
             }
             if now < baked_at {
                 return later(baked_at, why());
@@ -152,10 +169,11 @@ pub fn decide_onward(run: &Run, look: &Look, now: Timestamp, tempo: Tempo) -> On
                 return later(given_up_at, reason);
             }
             let reason = format!("still not proved after {minutes_max} min: {}", look.why);
-            // A person may decide on thin evidence, but not on none.
-            match (run.strategy.unproven, look.verdict) {
+            // A person may decide on thin evidence, but not on none. Who waived the traffic knew that it would be thin.
+            let unproven = if run.waives(Waivable::Traffic) { Unproven::Ask } else { run.strategy.unproven };
+            match (unproven, look.verdict) {
                 (Unproven::Ask, Verdict::Inconclusive) => ask(run, stage + 1, reason),
-                (Unproven::Ask | Unproven::RollBack, _) => onward(Turn::RollBack, stage, reason),
+                (Unproven::Ask | Unproven::RollBack, _) => Onward::to(Turn::RollBack, stage, reason),
             }
         }
     }
@@ -174,8 +192,8 @@ fn blind(run: &Run, unseen: SignedDuration, tempo: Tempo) -> Option<String> {
 pub fn onward_to(run: &Run, stage: usize, why: String) -> Onward {
     match run.strategy.stages.get(stage) {
         Some(next) if next.approval => ask(run, stage, why),
-        Some(_) => onward(Turn::Shift, stage, why),
-        None => onward(Turn::Verify, stage, why),
+        Some(_) => Onward::to(Turn::Shift, stage, why),
+        None => Onward::to(Turn::Verify, stage, why),
     }
 }
 
@@ -183,7 +201,10 @@ pub fn onward_to(run: &Run, stage: usize, why: String) -> Onward {
 pub fn onward_after_shift(run: &Run, stage: usize) -> Onward {
     let weight = run.strategy.stages.get(stage).map(|planned| planned.weight.to_string()).unwrap_or_default();
     let wait_seconds = run.unsettled_seconds().saturating_add(60).saturating_add(SETTLE_SECONDS);
-    Onward { wait_seconds, ..onward(Turn::Look, stage, format!("stage {} at {weight} has begun", stage + 1)) }
+    Onward {
+        wait_seconds,
+        ..Onward::to(Turn::Look, stage, format!("stage {} at {weight} has begun", stage + 1))
+    }
 }
 
 fn ask(run: &Run, stage: usize, why: String) -> Onward {
@@ -193,7 +214,7 @@ fn ask(run: &Run, stage: usize, why: String) -> Onward {
         // Step Functions refuses to wait for no time at all, and for more than its own limit.
         wait_seconds: seconds.clamp(APPROVAL_SECONDS_MIN, APPROVAL_SECONDS_MAX),
         then: if is_last { Then::Verify } else { Then::Shift },
-        ..onward(Turn::Approve, stage, why)
+        ..Onward::to(Turn::Approve, stage, why)
     }
 }
 
@@ -214,11 +235,7 @@ fn again(
     let into_ms = tempo.settled(now).as_millisecond().rem_euclid(period_ms);
     let to_next = SignedDuration::from_millis(period_ms - into_ms);
     let wait = to_next.min(until.duration_since(now));
-    Onward { wait_seconds: tempo.plan_seconds(wait).max(1), ..onward(Turn::Look, stage, why) }
-}
-
-fn onward(next: Turn, stage: usize, reason: String) -> Onward {
-    Onward { next, stage, wait_seconds: 0, then: Then::Shift, reason }
+    Onward { wait_seconds: tempo.plan_seconds(wait).max(1), ..Onward::to(Turn::Look, stage, why) }
 }
 
 #[cfg(test)]

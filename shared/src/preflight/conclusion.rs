@@ -7,7 +7,7 @@ use super::subject::Subject;
 use super::{Check, Outcome};
 use crate::error_type::{ErrorType, Failure};
 use crate::finding::{Finding, Found};
-use crate::pipeline::{Onward, Run, Then, Turn, Waivable, Waiver, onward_to};
+use crate::pipeline::{Onward, Run, Turn, Waivable, Waiver, onward_to};
 use crate::plan::{LedgerWrite, Step, Steps};
 
 /// What follows from the checks.
@@ -50,13 +50,9 @@ pub fn decide_preflight(subject: &Subject<'_>, facts: &Facts, now: Timestamp) ->
 /// Decides whether a release that has passed its last stage may complete.
 pub fn decide_verification(subject: &Subject<'_>, answers: &Answers, now: Timestamp) -> Conclusion {
     let checks = subject.check_answers(answers);
-    let onward = verdict(&checks).map(|reason| Onward {
-        next: Turn::Shift,
-        stage: subject.run.strategy.stages.len(),
-        wait_seconds: 0,
-        then: Then::Shift,
-        reason,
-    });
+    // One past the last stage means completion.
+    let end = subject.run.strategy.stages.len();
+    let onward = verdict(&checks).map(|reason| Onward::to(Turn::Shift, end, reason));
     let steps = vec![vec![subject.note(Found::After(checks.clone()), now)]];
     Conclusion { checks, steps, onward }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Remark;
 use crate::names::{Generation, ServiceName};
-use crate::pipeline::{Onward, Run, Then, Turn, Waivable};
+use crate::pipeline::{Onward, Run, Waivable};
 use crate::registration::Target;
 use crate::release::{Change, Phase, Release};
 use crate::shift::Refusal;
@@ -79,7 +79,7 @@ pub fn standing<'record>(
     let because = release.ended_because.clone();
     match release.phase {
         Phase::Shifting => {}
-        Phase::Complete => return Ok(Standing::Complete(completed(run, because))),
+        Phase::Complete => return Ok(Standing::Complete(Onward::at_the_end(release))),
         phase @ Phase::Held => {
             return Err(Refusal::Held { generation, phase, because: because.unwrap_or_default() });
         }
@@ -101,16 +101,6 @@ pub fn standing<'record>(
     let change = change.ok_or_else(unclear)?;
     let target = record.registration.target(&change.target).ok_or_else(unclear)?;
     Ok(Standing::Open(Subject { record, release, run, change, target }))
-}
-
-fn completed(run: &Run, because: Option<String>) -> Onward {
-    Onward {
-        next: Turn::End,
-        stage: run.strategy.stages.len(),
-        wait_seconds: 0,
-        then: Then::Shift,
-        reason: because.unwrap_or_default(),
-    }
 }
 
 impl Subject<'_> {

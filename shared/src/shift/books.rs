@@ -66,8 +66,12 @@ impl Case<'_> {
         let known_good = if is_complete { self.known_good(&done) } else { Vec::new() };
         let metrics = metrics_of(&done, is_new, is_complete, weight);
         let notice = (is_new || is_complete).then(|| self.notice(&done, &change, wanted));
+        // Its execution may be waiting for somebody whom nobody waits for any more.
+        let driven = done.run.as_ref().filter(|_| is_complete).map(|run| run.execution.clone());
+        let why = done.ended_because.clone().unwrap_or_default();
         steps.push(vec![Step::Write(Box::new(LedgerWrite { known_good, ..LedgerWrite::of(done) }))]);
         steps.extend(notice.map(|notice| vec![Step::Tell(Box::new(notice))]));
+        steps.extend(driven.map(|execution| vec![Step::StopExecution { execution, why }]));
         Ok(Shift { generation: Some(generation), traffic: wanted, steps, metrics, onward: None })
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn check_quarantine(
     let hours = SignedDuration::from_hours(i64::from(record.registration.rollback.quarantine_hours));
     let quarantine = record.rollbacks.iter().find(|rollback| {
         let same = rollback.version == version || (code.is_some() && rollback.artefact.as_deref() == code);
-        rollback.target == *target && same && now.duration_since(rollback.at) < hours
+        rollback.quarantines && rollback.target == *target && same && now.duration_since(rollback.at) < hours
     });
     match quarantine {
         Some(rollback) => Err(Refusal::Quarantined {

@@ -11,7 +11,7 @@ use crate::decide::ended_key;
 use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::pipeline::{
-    Onward, Reached, ReleaseRequest, Run, Then, Turn, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
+    Onward, Reached, ReleaseRequest, Run, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
 };
 use crate::plan::{LedgerWrite, Step, Steps};
 use crate::release::{Change, Event, PastRollback, Phase, Release};
@@ -34,8 +34,12 @@ impl Case<'_> {
             match release.phase {
                 Phase::Shifting if is_own => return Ok(self.opened_again(release)),
                 Phase::Shifting => return Err(self.in_the_way(release)),
+                // A person has completed it: the next task finds that out, and the execution ends well.
+                Phase::Complete if is_own => return Ok(self.opened_again(release)),
                 // It was ended while its execution still tried to open it.
-                _ if is_own => return Err(closed(release)),
+                Phase::RolledBack | Phase::RollbackFailed | Phase::Held | Phase::Withdrawn if is_own => {
+                    return Err(closed(release));
+                }
                 Phase::Complete
                 | Phase::RolledBack
                 | Phase::RollbackFailed
@@ -53,6 +57,10 @@ impl Case<'_> {
         }
         let waives = |check| request.waive.contains(&check);
         self.check_before_opening(waives(Waivable::Hold))?;
+        // A split that another release left behind would lose the alarms that watch it.
+        if self.live.traffic.secondary.is_some() {
+            return Err(Refusal::LeftoverWeights { serving: self.live.traffic });
+        }
         if !waives(Waivable::Hold) {
             self.check_rollbacks()?;
         }
@@ -140,7 +148,7 @@ impl Case<'_> {
             return Err(Refusal::OutOfTurn { generation, stage, begun, stages });
         }
         if stage == stages {
-            return self.complete(release, change);
+            return self.complete(release, change, run, approved_by);
         }
         let Some(planned) = run.strategy.stages.get(stage) else {
             return Err(Refusal::OutOfTurn { generation, stage, begun, stages });
@@ -175,8 +183,14 @@ impl Case<'_> {
         Ok(Shift { onward, ..shift })
     }
 
-    /// The release is proved: nothing moves any more, and the candidate is the last known good version.
-    fn complete(&self, release: &Release, change: &Change) -> Result<Shift, Refusal> {
+    /// The release is through: nothing moves any more, and the candidate is the last known good version.
+    fn complete(
+        &self,
+        release: &Release,
+        change: &Change,
+        run: &Run,
+        approved_by: Option<&str>,
+    ) -> Result<Shift, Refusal> {
         let wanted = Traffic::all_on(change.candidate);
         self.check_drift(change, wanted)?;
         if change.weight != Weight::ALL || change.intent.is_some() || self.live.traffic != wanted {
@@ -187,7 +201,7 @@ impl Case<'_> {
             });
         }
         let generation = release.generation;
-        let because = format!("version {} proved itself in every stage", change.candidate);
+        let because = how_it_got_through(run, change, approved_by);
         let done = release
             .after(Event::Promoted, self.moment.now, because)
             .map_err(|error| Refusal::Illegal { error })?;
@@ -227,15 +241,8 @@ impl Case<'_> {
     }
 
     fn ended(&self, release: &Release) -> Shift {
-        let onward = Onward {
-            next: Turn::End,
-            stage: release.run.as_ref().map_or(0, |run| run.strategy.stages.len()),
-            wait_seconds: 0,
-            then: Then::Shift,
-            reason: release.ended_because.clone().unwrap_or_default(),
-        };
         let shift = nothing_to_do(self.live.traffic);
-        Shift { generation: Some(release.generation), onward: Some(onward), ..shift }
+        Shift { generation: Some(release.generation), onward: Some(Onward::at_the_end(release)), ..shift }
     }
 
     /// A service that was rolled back again and again is not released once more before a person has looked.
@@ -265,6 +272,20 @@ impl Case<'_> {
             },
             None => self.held(release),
         }
+    }
+}
+
+/// A stage that a person let pass was not proved, and the record must not say so.
+fn how_it_got_through(run: &Run, change: &Change, approved_by: Option<&str>) -> String {
+    let stages = run.reached.iter().zip(&run.strategy.stages);
+    let let_on = stages.filter(|(_, planned)| !planned.approval);
+    let mut by: Vec<&str> = let_on.filter_map(|(reached, _)| reached.approved_by.as_deref()).collect();
+    let was_asked = run.awaiting.as_ref().is_some_and(|it| it.stage == run.strategy.stages.len());
+    by.extend(approved_by.filter(|_| was_asked));
+    if by.is_empty() {
+        format!("version {} proved itself in every stage", change.candidate)
+    } else {
+        format!("version {} took all traffic; {} let it go on without proof", change.candidate, by.join(", "))
     }
 }
 

@@ -181,6 +181,15 @@ pub enum Refusal {
         /// The version.
         version: FunctionVersion,
     },
+    /// A state machine drives the release, and a person would come between.
+    #[error(
+        "release {generation} is driven by a state machine, which judges it by the weights that it planned: ripcord abort \
+         puts it back, and ripcord promote with --override completes it"
+    )]
+    Driven {
+        /// The release.
+        generation: Generation,
+    },
     /// No state machine drives the release.
     #[error("release {generation} is driven by hand, not by a state machine")]
     NotDriven {
@@ -256,7 +265,8 @@ impl Refusal {
             | Self::NotDriven { .. } => ErrorType::RequestInvalid,
             Self::AliasMissing { .. } => ErrorType::AliasMissing,
             Self::Unseen { .. } => ErrorType::ShiftFailed,
-            Self::OtherRelease { .. }
+            Self::Driven { .. }
+            | Self::OtherRelease { .. }
             | Self::ReleaseOpen { .. }
             | Self::OutOfTurn { .. }
             | Self::Unfinished { .. } => ErrorType::ReleaseConflict,

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{PipelineFailure, Reading, Signal, settle, text, timestamp};
+use crate::error_type::ErrorType;
 use crate::names::ServiceName;
 
-/// What `ripcord reject` ends the task with that waits for a person.
-const REJECTED: &str = "ApprovalRejected";
 pub(super) const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// `{execution, input, failure, at}`: a task of the state machine, with what the execution was started with and the error
@@ -19,7 +18,9 @@ pub(super) fn read_task(event: &Value, received_at: Timestamp) -> Reading {
         Ok(PipelineFailure {
             service,
             execution: text(event, what, "/execution")?.to_owned(),
-            rejected: event.pointer("/failure/Error").and_then(Value::as_str) == Some(REJECTED),
+            measured_bad: event.pointer("/failure/measured_bad").and_then(Value::as_bool) == Some(true),
+            rejected: event.pointer("/failure/Error").and_then(Value::as_str)
+                == Some(ErrorType::ApprovalRejected.as_str()),
             why: failure(event),
             raised_at: match event.get("at").and_then(Value::as_str) {
                 Some(at) => timestamp(what, "/at", at)?,
@@ -51,6 +52,7 @@ pub(super) fn read_status_change(event: &Value, received_at: Timestamp) -> Readi
             service,
             execution: text(event, what, "/detail/executionArn")?.to_owned(),
             rejected: false,
+            measured_bad: false,
             why: [
                 Some(format!("its execution ended as {status}")),
                 field(event, "error"),

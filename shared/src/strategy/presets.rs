@@ -33,7 +33,7 @@ const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "canary-cautious",
-        about: "a small share for a working day",
+        about: "a tiny share first, and half a working day at one half",
         stages: &[
             (5, 30, None, false),
             (25, 120, None, false),

@@ -127,9 +127,9 @@ fn a_service_follows_what_it_registered_unless_told_otherwise() {
     let is = |name: &str, shape: &str| (name.to_owned(), shape.to_owned());
     assert_eq!(resolve(document, &none), is("registered", "20@3 100@3"));
     assert_eq!(resolve("", &none).0, "canary");
-    let preset = format!(r#"{document}, "release": {{"strategy": "blue-green"}}"#);
-    assert_eq!(resolve(&preset, &none), is("blue-green", "100@5"));
-    assert_eq!(resolve(&preset, &given("30", None)), is("custom", "30@10 100@10"));
+    let preset = r#", "release": {"strategy": "blue-green"}"#;
+    assert_eq!(resolve(preset, &none), is("blue-green", "100@5"));
+    assert_eq!(resolve(preset, &given("30", None)), is("custom", "30@10 100@10"));
 }
 
 #[test]

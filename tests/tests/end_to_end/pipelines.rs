@@ -191,7 +191,7 @@ async fn a_stage_waits_for_a_person_and_goes_on_with_their_name() {
     assert_eq!(ended.status, ExecutionStatus::Succeeded, "{ended:?}");
     let run = driven.scene.latest().await.run.unwrap();
     assert_eq!(run.reached[1].approved_by.as_deref(), Some("grace"));
-    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Shift Onward (Wait Judge Onward) Approve Approved Shift Onward (Wait Judge Onward) Verify Complete Released");
+    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Shift Onward (Wait Judge Onward) Approve HasTraffic LookAgain Approved Shift Onward (Wait Judge Onward) Verify Complete Released");
 }
 
 #[tokio::test(flavor = "multi_thread")]

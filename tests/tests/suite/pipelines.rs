@@ -3,7 +3,7 @@
 use ripcord::decide::Course;
 use ripcord::error_type::ErrorType;
 use ripcord::names::Generation;
-use ripcord::pipeline::{Run, Turn, Waivable};
+use ripcord::pipeline::{Awaiting, Run, Turn, Waivable};
 use ripcord::plan::{Step, Steps};
 use ripcord::release::{Phase, Release, Report};
 use ripcord::shift::{Refusal, Shift, ShiftRequest, decide_shift};
@@ -81,6 +81,7 @@ fn run(world: &World) -> &Run {
 fn given_up(execution: &str, why: &str) -> Signal {
     Signal::Pipeline(PipelineFailure {
         rejected: false,
+        measured_bad: true,
         service: "checkout".parse().unwrap(),
         execution: execution.to_owned(),
         why: why.to_owned(),
@@ -351,10 +352,19 @@ fn an_alarm_that_fired_before_the_fix_needs_new_evidence_until_the_waiver_ends()
 #[test]
 fn a_person_may_promote_a_driven_release_and_its_execution_then_ends() {
     let mut world = in_stage(0);
-    let promote = json!({ "service": "checkout", "weights": "2:100", "requested_by": "ada" });
+    let mut promote = json!({ "service": "checkout", "weights": "2:100", "requested_by": "ada" });
+    refused(&world, &promote, ErrorType::ReleaseConflict, "release 1 is driven by a state machine");
+    refused(
+        &world,
+        &json!({ "service": "checkout", "weights": "1:80,2:20" }),
+        ErrorType::ReleaseConflict,
+        "driven",
+    );
+    promote["override"] = json!("the fix must out");
     let shift = ask(&world, &promote, "10:30:00").unwrap();
     world.take(&shift.steps).unwrap();
     assert_eq!(release(&world).phase, Phase::Complete);
+    assert_eq!(world.stopped, [EXECUTION], "it may be waiting for a person");
     let onward = ask(&world, &to_stage(1), "10:31:00").unwrap().onward.unwrap();
     assert_eq!(onward.next, Turn::End);
 }
@@ -411,4 +421,23 @@ fn who_means_one_release_puts_back_no_other() {
     take(&mut world, &to_stage(3), "10:40:00");
     let complete = answer(&world, &meaning(1), "10:41:00");
     assert_eq!((complete.course, complete.steps.len()), (Course::StandDown, 0), "{}", complete.reason);
+}
+
+#[test]
+fn what_a_person_let_pass_is_not_called_proved() {
+    let mut world = in_stage(2);
+    let run = world.record.release.as_mut().unwrap().run.as_mut().unwrap();
+    run.awaiting = Some(Awaiting {
+        stage: 3,
+        token: "t".to_owned(),
+        since: at("10:35:00"),
+        until: at("14:35:00"),
+        why: "still not proved after 20 min".to_owned(),
+    });
+    let mut complete = to_stage(3);
+    complete["approved_by"] = json!("grace");
+    let shift = ask(&world, &complete, "10:40:00").unwrap();
+    world.take(&shift.steps).unwrap();
+    let because = release(&world).ended_because.clone().unwrap();
+    assert_eq!(because, "version 2 took all traffic; grace let it go on without proof");
 }

@@ -238,9 +238,12 @@ fn the_release_policy_keeps_to_its_ranges() {
         let expected = format!("release.{field} is {}: between {min} and {max}", max + 1);
         refused(path, json!({ field: max + 1 }), &expected);
     }
-    accepted("/release", json!({ "strategy": "canary-graded", "unproven": "ask" }));
+    accepted("/release", json!({ "unproven": "ask" }));
+    let both = "release.strategy is \"canary-graded\": either a strategy or stages, not both";
+    refused("/release", json!({ "strategy": "canary-graded" }), both);
     let expected = "release.strategy is \"yolo\": one of canary, canary-cautious, canary-graded, linear, progressive, blue-green, all-at-once, ab-50-50, ab-80-20";
-    refused("/release", json!({ "strategy": "yolo" }), expected);
+    let expected = format!("{expected}\nrelease.strategy is \"yolo\": either a strategy or stages, not both");
+    refused("/release", json!({ "strategy": "yolo" }), &expected);
 }
 
 #[test]
@@ -411,6 +414,14 @@ fn the_committed_schema_is_the_one_that_the_types_make() {
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == current, "{} is not current: run this test with UPDATE_SCHEMA=1", path.display());
+}
+
+#[test]
+fn the_document_in_the_guide_is_valid() {
+    let guide = fs::read_to_string(root().join("docs/releases.md")).unwrap();
+    let document = guide.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(report(document), "");
+    assert!(Registration::parse(document).unwrap().in_environment("staging").is_ok());
 }
 
 #[test]

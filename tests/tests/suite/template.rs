@@ -49,7 +49,8 @@ fn issued_by(step: &Step) -> &'static [Function] {
         Step::SetTraffic(_) | Step::Confirm { .. } => &[AlarmRollback, AliasWeightShifter],
         Step::Write(_) => &[AlarmRollback, AliasWeightShifter, ReleasePreflight, StageValidator],
         Step::Tell(_) => &[AlarmRollback, AliasWeightShifter, StageValidator],
-        Step::Hear { .. } | Step::KeepLogs(_) | Step::StopExecution { .. } => &[AlarmRollback],
+        Step::Hear { .. } | Step::KeepLogs(_) => &[AlarmRollback],
+        Step::StopExecution { .. } => &[AlarmRollback, AliasWeightShifter],
         Step::Pin { .. } => &[AliasWeightShifter],
         Step::Note(_) => &[ReleasePreflight, StageValidator],
     }

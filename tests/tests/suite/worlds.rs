@@ -147,6 +147,7 @@ pub(crate) fn past_rollback(generation: u64, version: u64, at: Timestamp) -> Pas
         artefact: Some(format!("sha-{version}")),
         at,
         automatic: true,
+        quarantines: true,
         reason: "alarm errors fired".to_owned(),
     }
 }

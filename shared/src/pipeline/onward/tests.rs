@@ -43,8 +43,9 @@ fn look(verdict: Verdict, now: Timestamp) -> Look {
 }
 
 fn said(onward: &Onward) -> String {
-    let Onward { next, stage, wait_seconds, then, reason } = onward;
-    format!("{next:?} {stage} after {wait_seconds} s then {then:?}: {reason}")
+    let Onward { next, stage, wait_seconds, then, reason, measured_bad } = onward;
+    let bad = if *measured_bad { ", measured bad" } else { "" };
+    format!("{next:?} {stage} after {wait_seconds} s then {then:?}{bad}: {reason}")
 }
 
 #[track_caller]
@@ -56,7 +57,7 @@ fn check(run: &Run, verdict: Verdict, now: &str, expect: &str) {
 #[test]
 fn a_failure_goes_back_at_once_whatever_the_time() {
     for now in ["10:00:00", "10:05:20", "10:12:30", "23:00:00"] {
-        check(&run(), Verdict::Fail, now, "RollBack 0 after 0 s then Shift: why");
+        check(&run(), Verdict::Fail, now, "RollBack 0 after 0 s then Shift, measured bad: why");
     }
 }
 

@@ -25,6 +25,10 @@ impl Registration {
                 crate::strategy::preset_rule(),
             ));
         }
+        if let Some(name) = policy.strategy.as_ref().filter(|_| !self.stages.is_empty()) {
+            let rule = "either a strategy or stages, not both";
+            violations.push(Violation::new("release.strategy", format!("{name:?}"), rule));
+        }
         let ranges = [
             ("stabilise_seconds", policy.stabilise_seconds, 0, STABILISE_SECONDS_MAX),
             ("extend_minutes_max", policy.extend_minutes_max.unwrap_or(0), 0, BAKE_MINUTES_MAX),

@@ -303,6 +303,7 @@ fn found_before(measured_until: &str) -> Rule {
             wait_seconds: 60,
             then: ripcord::pipeline::Then::Shift,
             reason: "why".to_owned(),
+            measured_bad: false,
         },
         measured_until: Some(at(measured_until)),
     };

@@ -45,7 +45,7 @@ fn a_completion_is_told_by_the_next_try() {
     }
     // A person who has completed it has told so.
     let mut promoted = in_stage(1);
-    let weights = json!({ "service": SERVICE, "weights": "2:100" });
+    let weights = json!({ "service": SERVICE, "weights": "2:100", "override": "the fix must out" });
     let steps = ask(&promoted, &weights, "10:35:00").unwrap().steps;
     promoted.take(&steps).unwrap();
     assert_eq!(ask(&promoted, &to_stage(2), "10:36:00").unwrap().steps, Steps::new());

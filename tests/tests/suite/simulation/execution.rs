@@ -200,6 +200,7 @@ impl Execution {
 pub(super) fn signal(execution: &str, why: String, raised_at: Timestamp) -> Signal {
     Signal::Pipeline(PipelineFailure {
         rejected: false,
+        measured_bad: true,
         service: SERVICE.parse().unwrap(),
         execution: execution.to_owned(),
         why,
