@@ -22,7 +22,7 @@ use crate::watch::{Screen, Which};
 pub(crate) const APPROVE_EXAMPLES: &str = "\
 Examples:
   ripcord approve checkout
-  ripcord approve checkout#4 --comment 'looked at the dashboards'    only if release 4 is the one that waits";
+  ripcord approve checkout#4      only if release 4 is the one that waits";
 
 pub(crate) const REJECT_EXAMPLES: &str = "\
 Examples:
@@ -34,9 +34,6 @@ pub(crate) struct Approve {
     /// The service, and perhaps the release's number
     #[arg(value_name = "SERVICE[#RELEASE]")]
     release: ReleaseName,
-    /// What you looked at, for the record
-    #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
     #[command(flatten)]
     caller: Caller,
 }
@@ -74,7 +71,7 @@ pub(crate) async fn approve(args: &Approve, place: &Place) -> Result<Approved, F
     let session = Session::open(place).await?;
     let release = session.latest(&args.release).await?;
     let (run, asked) = question(&release)?;
-    session.answer(asked, &Verdict::Approved(approval(by, args.comment.as_deref()))).await?;
+    session.answer(asked, &Verdict::Approved(approval(by))).await?;
     Ok(Approved::of(&release, run, asked, by))
 }
 
@@ -114,8 +111,8 @@ fn who(caller: &Caller) -> Result<&str, Failure> {
 }
 
 /// What the next task of the state machine gets.
-fn approval(by: &str, comment: Option<&str>) -> Value {
-    json!({ "approved_by": by, "comment": comment })
+fn approval(by: &str) -> Value {
+    json!({ "approved_by": by })
 }
 
 /// The question that is open.
@@ -234,7 +231,6 @@ mod tests {
         let machine = include_str!("../../statemachines/progressive-release.asl.json");
         assert!(machine.contains(r#""ResultPath": "$.approval""#));
         assert!(machine.contains(r#""approved_by.$": "$.approval.approved_by""#));
-        assert_eq!(approval("ada", None), json!({ "approved_by": "ada", "comment": null }));
-        assert_eq!(approval("ada", Some("fine"))["comment"], "fine");
+        assert_eq!(approval("ada"), json!({ "approved_by": "ada" }));
     }
 }

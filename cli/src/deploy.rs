@@ -60,19 +60,20 @@ pub(crate) struct Args {
     /// How long each stage is watched at least: 15m, 2h, 1d
     #[arg(long, value_name = "DURATION")]
     stage_duration: Option<String>,
-    /// Ask a person before each further stage
+    /// Ask a person before each further stage, or before the only one
     #[arg(long)]
     no_auto_promote: bool,
     /// How long a person has for an answer; then traffic goes back
     #[arg(long, value_name = "DURATION")]
     approval_timeout: Option<String>,
-    /// A check that is not to stop this release; needs --override
+    /// A check that is not to stop this release: alarms, freeze, traffic, barrier, attestations, quarantine or hold; may be
+    /// repeated, and needs --override
     #[arg(long, value_name = "CHECK", value_parser = waivable)]
     waive: Vec<Waivable>,
     /// Why not; recorded and told
     #[arg(long = "override", value_name = "REASON")]
     override_reason: Option<String>,
-    /// What you vouch for, and where that can be seen: tests=https://ci.example/4711
+    /// What you vouch for, and where that can be seen: tests=https://ci.example/4711; may be repeated
     #[arg(long, value_name = "NAME=WHERE", value_parser = attestation)]
     attest: Vec<(String, String)>,
     /// Refuse unless the same code has completed a release in that suite, in the same account and region
