@@ -23,6 +23,7 @@ mod gauges;
 mod minutes;
 mod questions;
 
+pub(crate) use questions::dead_letter_query;
 pub use questions::questions;
 
 use minutes::{floor, spans};
@@ -156,6 +157,11 @@ impl Measured {
             .retain(|minute| minute.start.checked_add(self.minute).is_ok_and(|end| end <= self.told_until));
         judge(&told)
     }
+}
+
+/// The start of the minute that a time lies in, as CloudWatch counts minutes.
+pub(crate) fn whole_minutes(at: Timestamp, tempo: Tempo) -> Timestamp {
+    floor(at, tempo.minute())
 }
 
 /// The answers that are complete.

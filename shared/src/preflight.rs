@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 mod alarms;
 mod answers;
 mod conclusion;
+mod dead_letters;
 mod demands;
 mod facts;
 mod subject;
@@ -16,6 +17,7 @@ mod target;
 mod traffic;
 
 pub use conclusion::{Conclusion, decide_preflight, decide_verification};
+pub use dead_letters::QueueLength;
 pub use facts::{Answers, Facts, GuardState, HealthAnswer, Seen, SmokeAnswer, Unseen, VersionState};
 pub use subject::{PreflightRequest, Standing, Subject, When, standing};
 pub use traffic::TrafficHistory;

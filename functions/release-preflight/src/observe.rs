@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::{OptionFuture, join_all};
 use jiff::Timestamp;
 use ripcord::aws::{Aws, CallFailed};
-use ripcord::preflight::{Answers, Facts, Seen, Subject, TrafficHistory, Unseen};
+use ripcord::preflight::{Answers, Facts, QueueLength, Seen, Subject, TrafficHistory, Unseen};
 use ripcord::shift::pin_alias;
 use ripcord::situation::Sighting;
 
@@ -19,7 +19,7 @@ pub(crate) async fn look(subject: &Subject<'_>, deadline: Timestamp, inspector: 
     let (aws, target, change) = (&inspector.aws, subject.target, subject.change);
     let function = &target.function;
     let guards = subject.guards_here();
-    let (live, pin, stable, candidate, invocable, provisioned, guards, history, answers) = tokio::join!(
+    let (live, pin, stable, candidate, invocable, provisioned, guards, history, dead_letters, answers) = tokio::join!(
         aws.alias(function, &target.alias),
         look_at_pin(subject, aws),
         aws.version_state(function, change.stable),
@@ -28,6 +28,7 @@ pub(crate) async fn look(subject: &Subject<'_>, deadline: Timestamp, inspector: 
         look_at_provisioned(subject, aws),
         aws.alarms(&guards),
         look_at_history(subject, inspector),
+        look_at_dead_letters(subject, inspector),
         ask(subject, deadline, inspector),
     );
     Facts {
@@ -39,6 +40,7 @@ pub(crate) async fn look(subject: &Subject<'_>, deadline: Timestamp, inspector: 
         provisioned,
         guards: seen(guards),
         history,
+        dead_letters,
         answers,
     }
 }
@@ -78,6 +80,17 @@ async fn look_at_history(subject: &Subject<'_>, inspector: &Inspector) -> Seen<T
     let question = TrafficHistory::question(subject.target, (inspector.clock)(), inspector.tempo);
     let answers = seen(inspector.aws.metrics(&question).await)?;
     TrafficHistory::of(&question, &answers, inspector.tempo)
+}
+
+async fn look_at_dead_letters(subject: &Subject<'_>, inspector: &Inspector) -> Vec<Seen<QueueLength>> {
+    let queues = &subject.record.registration.dead_letter_queues;
+    let Some(question) = QueueLength::question(queues, (inspector.clock)(), inspector.tempo) else {
+        return Vec::new();
+    };
+    match inspector.aws.metrics(&question).await {
+        Ok(answers) => QueueLength::of(queues, &answers),
+        Err(failed) => vec![Err(Unseen::because(failed))],
+    }
 }
 
 fn seen<T>(looked: Result<T, CallFailed>) -> Seen<T> {

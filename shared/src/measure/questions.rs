@@ -134,6 +134,21 @@ pub(super) fn dead_letters_id(index: usize) -> String {
     format!("dead_letters_{index}")
 }
 
+/// How many messages lie in a dead-letter queue.
+pub(crate) fn dead_letter_query(index: usize, queue: &str) -> Query {
+    Query {
+        id: dead_letters_id(index),
+        what: format!("messages in {queue}"),
+        wanted: Wanted::Metric(MetricSource {
+            namespace: "AWS/SQS".to_owned(),
+            name: "ApproximateNumberOfMessagesVisible".to_owned(),
+            dimensions: BTreeMap::from([("QueueName".to_owned(), queue.to_owned())]),
+            stat: "Maximum".to_owned(),
+        }),
+        is_answered: true,
+    }
+}
+
 /// The name of a registered check's series.
 pub(super) fn check_id(index: usize) -> String {
     format!("check_{index}")
@@ -148,15 +163,8 @@ fn gauge_queries(subject: &Subject<'_>, weight: Weight) -> Vec<Query> {
         let what = format!("throttles of {}:{}", subject.target.function, subject.target.alias);
         queries.push(asked(throttles_id(), what, lambda(subject, "Throttles", None)));
     }
-    for (index, queue) in registration.dead_letter_queues.iter().enumerate() {
-        let visible = MetricSource {
-            namespace: "AWS/SQS".to_owned(),
-            name: "ApproximateNumberOfMessagesVisible".to_owned(),
-            dimensions: BTreeMap::from([("QueueName".to_owned(), queue.clone())]),
-            stat: "Maximum".to_owned(),
-        };
-        queries.push(asked(dead_letters_id(index), format!("messages in {queue}"), visible));
-    }
+    let queues = registration.dead_letter_queues.iter().enumerate();
+    queries.extend(queues.map(|(index, queue)| dead_letter_query(index, queue)));
     for (index, check) in registration.metrics.iter().enumerate() {
         queries.extend(check_queries(subject, weight, &check_id(index), check).unwrap_or_default());
     }

@@ -37,6 +37,7 @@ pub fn decide_preflight(subject: &Subject<'_>, facts: &Facts, now: Timestamp) ->
         subject.check_barrier(),
         subject.check_freeze(now),
     ]);
+    checks.extend(subject.check_dead_letters(&facts.dead_letters));
     checks.extend(subject.check_attestations());
     checks.extend([subject.check_pin(&facts.pin), subject.check_provisioned_concurrency(facts)]);
     let onward = verdict(&checks).map(|reason| onward_to(subject.run, 0, reason));

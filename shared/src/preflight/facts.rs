@@ -1,5 +1,6 @@
 //! What was observed. Whatever could not be seen says why, in the place where it would stand.
 
+use super::dead_letters::QueueLength;
 use super::traffic::TrafficHistory;
 use crate::signal::AlarmState;
 use crate::situation::{Sighting, VersionFacts};
@@ -41,6 +42,8 @@ pub struct Facts {
     pub guards: Seen<Vec<GuardState>>,
     /// The requests to the alias of the last day.
     pub history: Seen<TrafficHistory>,
+    /// The dead-letter queues that are registered.
+    pub dead_letters: Vec<Seen<QueueLength>>,
     /// What the service answered.
     pub answers: Answers,
 }

@@ -67,7 +67,7 @@ async fn a_healthy_version_takes_all_traffic_stage_by_stage() {
     let routing = driven.scene.routing().await;
     assert_eq!((routing.version, routing.weights.len()), (candidate.to_string(), 0));
     assert_eq!(driven.scene.traffic_changes().len(), 3);
-    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Shift Onward (Wait Judge Onward) Shift Onward (Wait Judge Onward) Shift Onward (Wait Judge Onward) Verify Complete Released");
+    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Unasked Shift Onward (Wait Judge Onward) Unasked Shift Onward (Wait Judge Onward) Unasked Shift Onward (Wait Judge Onward) Verify Complete Released");
     driven.inbox.notice("was opened").await;
     driven.inbox.notice("is complete").await;
 
@@ -87,7 +87,7 @@ async fn five_per_cent_errors_are_caught_where_no_alarm_fires() {
     assert_rolled_back(&driven, &execution, "given up in stage 1: errors").await;
     assert_eq!(driven.until_ended(&execution).await.error.as_deref(), Some("RolledBack"));
     assert_eq!(driven.scene.traffic_changes().len(), 2);
-    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Shift Onward (Wait Judge Onward) GiveUp RollBack IsBack RolledBack");
+    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Unasked Shift Onward (Wait Judge Onward) GiveUp RollBack IsBack RolledBack");
     assert!(driven.scene.local.alarms().changes().iter().all(|change| change.to != AlarmState::Alarm));
 }
 
@@ -191,7 +191,7 @@ async fn a_stage_waits_for_a_person_and_goes_on_with_their_name() {
     assert_eq!(ended.status, ExecutionStatus::Succeeded, "{ended:?}");
     let run = driven.scene.latest().await.run.unwrap();
     assert_eq!(run.reached[1].approved_by.as_deref(), Some("grace"));
-    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Shift Onward (Wait Judge Onward) Approve HasTraffic LookAgain Approved Shift Onward (Wait Judge Onward) Verify Complete Released");
+    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Unasked Shift Onward (Wait Judge Onward) Approve HasTraffic LookAgain Approved Shift Onward (Wait Judge Onward) Verify Complete Released");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +203,7 @@ async fn nobody_answering_is_a_no() {
         json!({ "stages": "50", "stage_duration": "1m", "no_auto_promote": true, "approval_timeout": "5m" });
     let execution = driven.start(candidate, json!({ "progress": by_hand })).await;
     assert_rolled_back(&driven, &execution, "States.Timeout").await;
-    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Shift Onward (Wait Judge Onward) Approve RollBack IsBack RolledBack");
+    insta::assert_snapshot!(driven.path(&execution).await, @"Begin Open Preflight Onward Unasked Shift Onward (Wait Judge Onward) Approve RollBack IsBack RolledBack");
 }
 
 #[tokio::test(flavor = "multi_thread")]

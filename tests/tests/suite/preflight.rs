@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::worlds::{World, at, canary, change, traffic, v};
 
 mod answers;
+mod dead_letters;
 mod freezes;
 mod guards;
 mod rules;
@@ -67,6 +68,7 @@ impl Case {
             provisioned: vec![("live".to_owned(), Ok(None)), ("2".to_owned(), Ok(None))],
             guards: Ok(vec![guard("errors", AlarmState::Ok)]),
             history: Ok(TrafficHistory { seen: Tally { bad: 144, requests: 1_440_000 }, minutes: 1_440 }),
+            dead_letters: Vec::new(),
             answers: Answers::default(),
         };
         Self { record, facts }
