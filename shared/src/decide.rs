@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads a clock or calls anybody. The steps come out complete and in order, traffic first.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metric;
@@ -10,7 +10,7 @@ use crate::names::{FunctionVersion, Generation, TargetName, Weight};
 use crate::notice::Severity;
 use crate::plan::{SetTraffic, Steps};
 use crate::reason::{Reason, seconds_between};
-use crate::release::{Change, PastRollback, Phase, Release};
+use crate::release::{Change, Phase, Release};
 use crate::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
 use crate::situation::{Sighting, Situation, heard_key};
 use crate::traffic::Traffic;
@@ -332,19 +332,7 @@ impl Case<'_> {
     /// Whether so many releases were put back of late that one more would be a loop.
     fn looping(&self) -> Option<Reason> {
         let policy = &self.situation.record.registration.rollback;
-        let window = SignedDuration::from_mins(i64::from(policy.rollbacks_window_minutes));
-        let recent = |rollback: &&PastRollback| {
-            rollback.automatic && self.moment.now.duration_since(rollback.at) <= window
-        };
-        let generations: std::collections::BTreeSet<_> = self
-            .situation
-            .record
-            .rollbacks
-            .iter()
-            .filter(recent)
-            .map(|rollback| rollback.generation)
-            .collect();
-        let count = u32::try_from(generations.len()).unwrap_or(u32::MAX);
+        let count = self.situation.record.recent_rollbacks(self.moment.now);
         // A state machine that ends its own release starts no loop: the next release is refused instead.
         (matches!(self.signal, Signal::Alarm(_)) && count >= policy.rollbacks_max).then_some(
             Reason::TooManyRollbacks {

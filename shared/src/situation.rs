@@ -1,11 +1,11 @@
 //! What there is to decide on: what the ledger says and what AWS says, observed together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, RevisionId, TargetName};
+use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, Generation, RevisionId, TargetName};
 use crate::registration::Registration;
 use crate::release::{KnownGood, PastRollback, Release, Report};
 use crate::traffic::Traffic;
@@ -25,6 +25,19 @@ pub struct ServiceRecord {
     pub known_good: Vec<KnownGood>,
     /// The transitions of alarms that were already answered without a rollback.
     pub heard: Vec<Heard>,
+}
+
+impl ServiceRecord {
+    /// How many releases were put back of late without anybody's asking.
+    pub fn recent_rollbacks(&self, now: Timestamp) -> u32 {
+        let minutes = self.registration.rollback.rollbacks_window_minutes;
+        let window = SignedDuration::from_mins(i64::from(minutes));
+        let is_recent =
+            |rollback: &&PastRollback| rollback.automatic && now.duration_since(rollback.at) <= window;
+        let releases: BTreeSet<Generation> =
+            self.rollbacks.iter().filter(is_recent).map(|rollback| rollback.generation).collect();
+        u32::try_from(releases.len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// A transition of an alarm that was answered without a rollback.

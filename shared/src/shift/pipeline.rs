@@ -1,10 +1,6 @@
 //! What a state machine asks for: to open a release, to take it to a stage, to complete it. Every answer can be asked for
 //! again: a task whose answer was lost is repeated.
 
-use std::collections::BTreeSet;
-
-use jiff::SignedDuration;
-
 use super::books::{metrics_of, with_change};
 use super::{Case, Completes, Refusal, Shift, nothing_to_do};
 use crate::decide::ended_key;
@@ -14,7 +10,7 @@ use crate::pipeline::{
     Onward, Reached, ReleaseRequest, Run, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
 };
 use crate::plan::{LedgerWrite, Step, Steps};
-use crate::release::{Change, Event, PastRollback, Phase, Release};
+use crate::release::{Change, Event, Phase, Release};
 use crate::situation::Sighting;
 use crate::strategy::Strategy;
 use crate::traffic::Traffic;
@@ -249,13 +245,7 @@ impl Case<'_> {
     fn check_rollbacks(&self) -> Result<(), Refusal> {
         let record = &self.seen.situation.record;
         let policy = &record.registration.rollback;
-        let window = SignedDuration::from_mins(i64::from(policy.rollbacks_window_minutes));
-        let recent = |rollback: &&PastRollback| {
-            rollback.automatic && self.moment.now.duration_since(rollback.at) <= window
-        };
-        let generations: BTreeSet<Generation> =
-            record.rollbacks.iter().filter(recent).map(|rollback| rollback.generation).collect();
-        let count = u32::try_from(generations.len()).unwrap_or(u32::MAX);
+        let count = record.recent_rollbacks(self.moment.now);
         if count < policy.rollbacks_max {
             return Ok(());
         }

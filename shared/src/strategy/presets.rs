@@ -18,17 +18,20 @@ pub struct Preset {
 
 const DAY: u32 = 24 * 60;
 
+/// A tenth, a quarter, a half, three quarters, all, ten minutes each.
+const RISING: &[(u32, u32, Option<f64>, bool)] = &[
+    (10, 10, None, false),
+    (25, 10, None, false),
+    (50, 10, None, false),
+    (75, 10, None, false),
+    (100, 10, None, false),
+];
+
 const PRESETS: &[Preset] = &[
     Preset {
         name: "canary",
         about: "a small share first, then more",
-        stages: &[
-            (10, 10, None, false),
-            (25, 10, None, false),
-            (50, 10, None, false),
-            (75, 10, None, false),
-            (100, 10, None, false),
-        ],
+        stages: RISING,
         stabilise_seconds: None,
     },
     Preset {
@@ -67,13 +70,7 @@ const PRESETS: &[Preset] = &[
     Preset {
         name: "progressive",
         about: "like canary, with five minutes to settle after each shift",
-        stages: &[
-            (10, 10, None, false),
-            (25, 10, None, false),
-            (50, 10, None, false),
-            (75, 10, None, false),
-            (100, 10, None, false),
-        ],
+        stages: RISING,
         stabilise_seconds: Some(300),
     },
     Preset {
