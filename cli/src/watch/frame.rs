@@ -199,7 +199,7 @@ fn gauged(gauge: &GaugeVerdict, width: usize) -> Vec<Line> {
     };
     let mut parts = vec![
         part(NAME, rule.name.clone()).with(PLAIN, ": ").with(verdict_style(*verdict), verdict.to_string()),
-        part(PLAIN, format!("{breaching} of the last {} {beyond} {}", rule.of, rule.threshold)),
+        part(PLAIN, format!("{breaching} of {} in a row {beyond} {}", rule.of, rule.threshold)),
         part(FAINT, format!("{} fail", rule.datapoints)),
     ];
     parts.extend(worst.map(|worst| part(FAINT, format!("worst {worst}"))));
