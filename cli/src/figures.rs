@@ -1,23 +1,11 @@
 //! Figures as people read them: shares, counts, durations, bars and spark lines. All of them have a known width.
 
 use jiff::SignedDuration;
+pub(crate) use ripcord::judge::grouped;
 
 /// A share in percent, without the digits that floating point adds.
 pub(crate) fn percent(share: f64) -> String {
     format!("{}%", (share * 1e8).round() / 1e6)
-}
-
-/// A number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Minutes of a plan, as the command line takes them: `15m`, `2h`, `7d`.

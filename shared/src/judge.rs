@@ -29,7 +29,7 @@ mod proof;
 mod split;
 mod wealth;
 
-pub use finding::{Evidence, Finding};
+pub use finding::{Evidence, Finding, grouped};
 pub use judgement::{GaugeVerdict, Judgement, Metric, MetricVerdict, Tally, Verdict};
 pub use observations::{
     AlarmReading, Counts, Direction, GaugeReading, GaugeRule, LatencyLimit, Minute, Missing, Observations,
