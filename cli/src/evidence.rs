@@ -109,6 +109,12 @@ fn described(signal: &Signal) -> String {
             command.requested_at,
             command.why.as_deref().unwrap_or("no reason given")
         ),
+        Signal::Deployment(change) => {
+            format!(
+                "deployment {} of CodeDeploy at {:.0}: {}",
+                change.deployment, change.raised_at, change.state
+            )
+        }
         Signal::Pipeline(failure) => {
             format!("the release's execution at {:.0}: {}", failure.raised_at, failure.why)
         }

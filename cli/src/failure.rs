@@ -143,13 +143,24 @@ impl Failure {
 /// or ran out of time.
 fn exit_of_function(asked: Asked, error_type: Option<ErrorType>) -> ExitCode {
     match (error_type, asked) {
-        (Some(ErrorType::RollbackFailed), Asked::Rollback | Asked::Shift) => ExitCode::RollbackFailed,
+        (Some(ErrorType::RollbackFailed | ErrorType::RollbackUnderWay), Asked::Rollback | Asked::Shift) => {
+            ExitCode::RollbackFailed
+        }
         (Some(ErrorType::ReportIncomplete), Asked::Rollback | Asked::Shift) => ExitCode::Unexpected,
         (
-            Some(ErrorType::LedgerUnreadable | ErrorType::ShiftFailed | ErrorType::SignalUnreadable) | None,
+            Some(
+                ErrorType::LedgerUnreadable
+                | ErrorType::DeploymentUnreadable
+                | ErrorType::ShiftFailed
+                | ErrorType::SignalUnreadable,
+            )
+            | None,
             Asked::Rollback,
         ) => ExitCode::RollbackFailed,
-        (Some(ErrorType::LedgerUnreadable | ErrorType::ShiftFailed), Asked::Shift) => ExitCode::Unreachable,
+        (
+            Some(ErrorType::LedgerUnreadable | ErrorType::DeploymentUnreadable | ErrorType::ShiftFailed),
+            Asked::Shift,
+        ) => ExitCode::Unreachable,
         (Some(ErrorType::SignalUnreadable) | None, Asked::Shift) => ExitCode::Unexpected,
         (
             Some(

@@ -158,7 +158,7 @@ impl Rollback {
 
     fn after(service: &ServiceName, answer: Answer, seen: Result<Situation, Failure>) -> Self {
         let (phase, serving, unseen_because) = match seen {
-            Ok(Situation { record, live }) => {
+            Ok(Situation { record, live, .. }) => {
                 let serving = live.into_iter().map(|(target, sighting)| (target, traffic(&sighting)));
                 (record.release.map(|release| release.phase), serving.collect(), None)
             }

@@ -4,6 +4,7 @@ mod alarms;
 mod alias;
 mod connect;
 pub mod console;
+mod deployments;
 mod execute;
 mod executions;
 mod http;

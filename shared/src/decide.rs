@@ -68,6 +68,9 @@ pub fn decide(signal: &Signal, situation: &Situation, moment: Moment) -> Decisio
         Signal::Alarm(alarm) => case.on_alarm(alarm),
         Signal::Operator(command) => case.on_command(command),
         Signal::Pipeline(failure) => case.on_pipeline(failure),
+        Signal::Deployment(change) => {
+            stand_down(Reason::DeploymentForeign { deployment: change.deployment.clone() })
+        }
     }
 }
 
@@ -396,7 +399,7 @@ impl Case<'_> {
 
     fn is_automatic(&self) -> bool {
         match self.signal {
-            Signal::Alarm(_) => true,
+            Signal::Alarm(_) | Signal::Deployment(_) => true,
             Signal::Pipeline(failure) => !failure.rejected,
             Signal::Operator(_) => false,
         }

@@ -32,12 +32,16 @@ macro_rules! error_types {
 error_types! {
     /// Traffic is not back. A retry may succeed; a person has been paged.
     RollbackFailed,
+    /// CodeDeploy is putting traffic back, and it is not known to be there yet. The retry that this error causes looks again.
+    RollbackUnderWay,
     /// Traffic is back, but the ledger or the notice is behind. The retry that this error causes finishes them.
     ReportIncomplete,
     /// The event may have been a signal and could not be understood.
     SignalUnreadable,
     /// The ledger could not be read, so nothing could be decided.
     LedgerUnreadable,
+    /// CodeDeploy did not say what a deployment is, so nothing could be decided.
+    DeploymentUnreadable,
     /// The request to shift is malformed, or Lambda would refuse its weights.
     RequestInvalid,
     /// No service of that name is registered.

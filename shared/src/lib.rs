@@ -6,6 +6,7 @@
 //! decision out on real AWS clients live in `aws`, behind the feature of that name.
 
 pub mod decide;
+pub mod deployment;
 pub mod error_type;
 pub mod evidence;
 pub mod finding;

@@ -94,6 +94,12 @@ name!(
     }
 );
 name!(
+    /// A CodeDeploy deployment.
+    DeploymentId, "the deployment id", "`d-` and up to 32 letters and digits", |text| {
+        text.strip_prefix("d-").is_some_and(|rest| is_plain(rest, 32, &[]))
+    }
+);
+name!(
     /// The ARN of a CloudWatch alarm, metric or composite.
     AlarmArn, "the alarm", "an ARN like arn:aws:cloudwatch:REGION:ACCOUNT:alarm:NAME", |text| {
         let mut parts = text.splitn(7, ':');

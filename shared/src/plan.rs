@@ -6,10 +6,11 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::AliasShift;
 use crate::evidence::Evidence;
 use crate::finding::Finding;
 use crate::names::{
-    AliasName, FunctionName, FunctionVersion, Generation, RevisionId, ServiceName, TargetName,
+    AliasName, DeploymentId, FunctionName, FunctionVersion, Generation, RevisionId, ServiceName, TargetName,
 };
 use crate::notice::Notice;
 use crate::release::{KnownGood, PastRollback, Release, Report};
@@ -32,6 +33,24 @@ pub enum Step {
         traffic: Traffic,
         /// The alias as it was seen, where it was not touched since: it must still be that one.
         revision: Option<RevisionId>,
+    },
+    /// Stop a deployment of CodeDeploy, and have CodeDeploy roll it back. One that has ended by now is to be looked at again.
+    StopDeployment {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// Start a deployment that goes back. CodeDeploy refuses it while another one runs in the group.
+    Reverse(Box<Reversal>),
+    /// Look at an alias until it serves what somebody else is bringing about.
+    Await {
+        /// The function.
+        function: FunctionName,
+        /// The alias.
+        alias: AliasName,
+        /// What it is to serve.
+        traffic: Traffic,
+        /// How long to look; what is not done by then is looked at again by a retry.
+        until: Timestamp,
     },
     /// Point a second alias at a version, so that nothing that cleans up versions can delete it.
     Pin {
@@ -71,6 +90,19 @@ pub enum Step {
         /// Why.
         why: String,
     },
+}
+
+/// A deployment that goes back, past the alarms that fire, without hooks and all at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// The application.
+    pub application: String,
+    /// The deployment group.
+    pub group: String,
+    /// From what to what.
+    pub shift: AliasShift,
+    /// Why, for CodeDeploy's own record.
+    pub why: String,
 }
 
 /// Which log lines to keep, and where.
@@ -171,10 +203,10 @@ impl SetTraffic {
 pub type Steps = Vec<Vec<Step>>;
 
 impl Step {
-    /// Whether the step moves traffic.
+    /// Whether the step moves traffic, or sees that it has moved.
     pub fn moves_traffic(&self) -> bool {
         match self {
-            Self::SetTraffic(_) => true,
+            Self::SetTraffic(_) | Self::StopDeployment { .. } | Self::Reverse(_) | Self::Await { .. } => true,
             Self::Confirm { .. }
             | Self::Pin { .. }
             | Self::Write(_)
@@ -190,7 +222,15 @@ impl Step {
     pub fn iam_actions(&self) -> &'static [&'static str] {
         match self {
             Self::SetTraffic(_) => &["lambda:UpdateAlias"],
-            Self::Confirm { .. } => &["lambda:GetAlias"],
+            Self::Confirm { .. } | Self::Await { .. } => &["lambda:GetAlias"],
+            Self::StopDeployment { .. } => &["codedeploy:StopDeployment"],
+            // CodeDeploy registers the revision and reads the configuration with its caller's rights.
+            Self::Reverse(_) => &[
+                "codedeploy:CreateDeployment",
+                "codedeploy:GetApplicationRevision",
+                "codedeploy:GetDeploymentConfig",
+                "codedeploy:RegisterApplicationRevision",
+            ],
             Self::Pin { replaces: None, .. } => &["lambda:CreateAlias"],
             Self::Pin { replaces: Some(_), .. } => &["lambda:UpdateAlias"],
             // A transaction is authorised by the actions inside it.
@@ -226,6 +266,20 @@ impl fmt::Display for Step {
                     f,
                     "lambda:GetAlias {function}:{alias}, which must still serve {traffic} at revision {revision}"
                 )
+            }
+            Self::StopDeployment { deployment } => {
+                write!(f, "codedeploy:StopDeployment {deployment} with rollback, unless it has ended")
+            }
+            Self::Reverse(reversal) => {
+                let Reversal { application, group, shift, .. } = &**reversal;
+                write!(
+                    f,
+                    "codedeploy:CreateDeployment in {application}/{group}: {}:{} from version {} to {}, all at once, past its alarms, without hooks",
+                    shift.function, shift.alias, shift.current, shift.target
+                )
+            }
+            Self::Await { function, alias, traffic, .. } => {
+                write!(f, "lambda:GetAlias {function}:{alias}, until it serves {traffic}")
             }
             Self::Pin { function, alias, version, replaces: None } => {
                 write!(f, "lambda:CreateAlias {function}:{alias} on {version}, if there is none")

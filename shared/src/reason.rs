@@ -6,7 +6,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AlarmArn, FunctionVersion, Generation, TargetName};
+use crate::deployment::DeploymentStatus;
+use crate::names::{AlarmArn, DeploymentId, FunctionVersion, Generation, TargetName};
 use crate::release::Phase;
 use crate::signal::AlarmState;
 use crate::traffic::Traffic;
@@ -46,6 +47,89 @@ pub enum Reason {
         /// How many of its stages had begun.
         stage: usize,
         /// Why.
+        why: String,
+    },
+    /// CodeDeploy's deployment failed or was stopped.
+    DeploymentEnded {
+        /// The release.
+        generation: Generation,
+        /// The deployment.
+        deployment: DeploymentId,
+        /// How it ended.
+        status: DeploymentStatus,
+        /// What CodeDeploy says of it.
+        error: Option<String>,
+    },
+    /// A hook of ours said no, and CodeDeploy gave the deployment up.
+    HookFailed {
+        /// The release.
+        generation: Generation,
+        /// The deployment.
+        deployment: DeploymentId,
+        /// What the hook found.
+        why: String,
+    },
+    /// CodeDeploy has begun to deploy a service.
+    DeploymentOpened {
+        /// The release that it is.
+        generation: Generation,
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// CodeDeploy has deployed a release.
+    DeploymentSucceeded {
+        /// The release.
+        generation: Generation,
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// A deployment is not over yet.
+    DeploymentUnderWay {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// How far it has come.
+        status: DeploymentStatus,
+    },
+    /// A deployment was started in the group that is neither the release's nor its way back.
+    AnotherDeployment {
+        /// That deployment.
+        deployment: DeploymentId,
+        /// The release.
+        generation: Generation,
+    },
+    /// CodeDeploy deploys a service while a release of it is open that somebody else moves.
+    DeployedBesides {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The release.
+        generation: Generation,
+    },
+    /// CodeDeploy went back, or gave up, by itself, and the ledger knows nothing of what it had deployed.
+    SilentRollback {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// How it ended.
+        status: DeploymentStatus,
+        /// What CodeDeploy says of it.
+        error: Option<String>,
+    },
+    /// A deployment that is none of this service's business.
+    DeploymentForeign {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// Another invocation is starting the deployment that goes back.
+    ReversedByAnother {
+        /// The release.
+        generation: Generation,
+        /// When that invocation ends at the latest.
+        until: Timestamp,
+    },
+    /// What CodeDeploy does with the release's deployment could not be seen.
+    DeploymentUnseen {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Why not.
         why: String,
     },
     /// An execution gave up that drives no release of this service, or one of long ago.
@@ -283,6 +367,52 @@ impl fmt::Display for Reason {
             }
             Self::PipelineFailed { generation, stage, why } => {
                 write!(f, "release {generation} was given up in stage {stage}{}", Because(why))
+            }
+            Self::DeploymentEnded { generation, deployment, status, error } => {
+                write!(
+                    f,
+                    "deployment {deployment}, which is release {generation}, {status}{}",
+                    Because(error.as_deref().unwrap_or_default())
+                )
+            }
+            Self::HookFailed { generation, deployment, why } => {
+                write!(
+                    f,
+                    "a hook refused release {generation}, which is deployment {deployment}{}",
+                    Because(why)
+                )
+            }
+            Self::DeploymentOpened { generation, deployment } => {
+                write!(f, "CodeDeploy has begun deployment {deployment}: it is release {generation}")
+            }
+            Self::DeploymentSucceeded { generation, deployment } => {
+                write!(f, "deployment {deployment} succeeded: release {generation} is complete")
+            }
+            Self::DeploymentUnderWay { deployment, status } => {
+                write!(f, "deployment {deployment} is not over: it is {status}")
+            }
+            Self::AnotherDeployment { deployment, generation } => write!(
+                f,
+                "deployment {deployment} runs in the group of release {generation}, and CodeDeploy runs one at a time: stop it, or wait for its end"
+            ),
+            Self::DeployedBesides { deployment, generation } => write!(
+                f,
+                "CodeDeploy runs deployment {deployment} while release {generation} is open, which it does not move: end one of them"
+            ),
+            Self::SilentRollback { deployment, status, error } => write!(
+                f,
+                "CodeDeploy's deployment {deployment} {status}, and nobody had told Ripcord of it{}",
+                Because(error.as_deref().unwrap_or_default())
+            ),
+            Self::DeploymentForeign { deployment } => {
+                write!(f, "deployment {deployment} shifts no target of this service")
+            }
+            Self::ReversedByAnother { generation, until } => write!(
+                f,
+                "another invocation is starting the deployment that puts release {generation} back, until {until}"
+            ),
+            Self::DeploymentUnseen { deployment, why } => {
+                write!(f, "deployment {deployment} could not be observed: {why}")
             }
             Self::DrivesNoRelease { execution } => {
                 write!(

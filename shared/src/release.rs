@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Deployment;
 use crate::names::{FunctionVersion, Generation, RevisionId, ServiceName, TargetName, Weight};
 use crate::pipeline::Run;
 
@@ -36,6 +37,9 @@ pub struct Release {
     /// The execution that drives it, if a state machine does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run>>,
+    /// The deployment that moves its traffic, if CodeDeploy does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Box<Deployment>>,
 }
 
 /// What a release does to one target.

@@ -434,6 +434,7 @@ fn fresh(service: ServiceName, after: Option<&Release>, opened_by: String, now: 
         report: crate::release::Report::NotDue,
         traffic_at: None,
         run: None,
+        deployment: None,
     }
 }
 

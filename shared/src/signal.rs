@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::deployment::DeploymentChange;
 use crate::names::{AlarmArn, FunctionVersion, Generation, ServiceName};
 
+mod deployment;
 mod pipeline;
 
 /// Says that something is wrong, or is well again.
@@ -21,6 +23,8 @@ pub enum Signal {
     Operator(RollbackCommand),
     /// The state machine that drives a release gave it up, or ended.
     Pipeline(PipelineFailure),
+    /// CodeDeploy began a deployment, or ended one.
+    Deployment(DeploymentChange),
 }
 
 impl Signal {
@@ -30,6 +34,7 @@ impl Signal {
             Self::Alarm(alarm) => alarm.changed_at,
             Self::Operator(command) => command.requested_at,
             Self::Pipeline(failure) => failure.raised_at,
+            Self::Deployment(change) => change.raised_at,
         }
     }
 }
@@ -245,11 +250,17 @@ fn read_one(event: &Value, received_at: Timestamp) -> Reading {
             Some("aws.states") if detail_type == pipeline::STATUS_CHANGE => {
                 pipeline::read_status_change(event, received_at)
             }
+            Some("aws.codedeploy") if detail_type == deployment::STATE_CHANGE => {
+                settle(deployment::read_state_change(event, received_at))
+            }
             Some(source) => Reading::Foreign(format!("{detail_type:?} of {source}")),
             None => Reading::Foreign(format!("{detail_type:?} of an unnamed source")),
         };
     }
-    // Other publishers share a team's topics: a CodeDeploy trigger, say. An object that names its kind is theirs. What
+    if deployment::is_trigger(event) {
+        return settle(deployment::read_trigger(event, received_at));
+    }
+    // Other publishers share a team's topics: a CodeDeploy trigger of an instance, say. An object that names its kind is theirs. What
     // comes from CloudWatch and does not say what it is may be an alarm, and must not get lost.
     if source != Some(CLOUDWATCH) {
         for kind in ["source", "eventSource", "eventTriggerName", "Type", "Event"] {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Deployments;
 use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, Generation, RevisionId, TargetName};
 use crate::registration::Registration;
 use crate::release::{KnownGood, PastRollback, Release, Report};
@@ -62,6 +63,9 @@ pub struct Situation {
     pub record: ServiceRecord,
     /// The live side, by target.
     pub live: BTreeMap<TargetName, Sighting>,
+    /// CodeDeploy's side: what it says of the deployments that matter here. Empty where it moves nothing.
+    #[serde(default, skip_serializing_if = "Deployments::is_empty")]
+    pub deployments: Deployments,
 }
 
 /// What was seen of a target.

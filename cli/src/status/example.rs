@@ -1,6 +1,7 @@
 //! A situation for tests: release 4 of `checkout` has moved a tenth of the traffic to version 2.
 
 use jiff::Timestamp;
+use ripcord::deployment::Deployments;
 use ripcord::names::{FunctionVersion, Generation, Weight};
 use ripcord::registration::Registration;
 use ripcord::release::{Change, KnownGood, PastRollback, Phase, Release, Report};
@@ -47,6 +48,7 @@ pub(crate) fn shifting() -> Situation {
         report: Report::NotDue,
         traffic_at: Some(at("2026-03-02T11:48:00Z")),
         run: None,
+        deployment: None,
     };
     let rollback = PastRollback {
         generation: Generation(3),
@@ -79,5 +81,6 @@ pub(crate) fn shifting() -> Situation {
             heard: Vec::new(),
         },
         live: [(api, Sighting::Alias(live))].into(),
+        deployments: Deployments::default(),
     }
 }

@@ -113,6 +113,10 @@ async fn answer_reading(
             let known = pull.alarms.targets_of(&failure.service);
             vec![pull_cord(signal, &failure.service, &known, lease_until, pull).await]
         }
+        Signal::Deployment(change) => {
+            let message = format!("deployment {} is nobody's: nothing to do", change.deployment);
+            vec![Ok(Answer::plain("foreign", None, message))]
+        }
         Signal::Alarm(alarm) => {
             if let Some(reason) = uneventful(alarm) {
                 return vec![Ok(Answer {
@@ -194,6 +198,10 @@ async fn pull_cord(
                 continue;
             }
             Some(Interruption::Raced { what }) => format!("lost {RACES_MAX} races, the last because {what}"),
+            Some(Interruption::Pending { what }) => {
+                let message = format!("{service}: {}; but {what}", decision.reason);
+                return Err(Failure::new(ErrorType::RollbackUnderWay, message));
+            }
             Some(Interruption::Failed { why }) => why,
         };
         return Err(if taken.traffic_moved_at.is_none() && moves_traffic(&decision) {
@@ -210,7 +218,7 @@ fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -
         Signal::Alarm(alarm) => {
             (!situation.record.registration.is_guarded_by(&alarm.alarm)).then_some(&alarm.alarm)
         }
-        Signal::Operator(_) | Signal::Pipeline(_) => None,
+        Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) => None,
     }
 }
 

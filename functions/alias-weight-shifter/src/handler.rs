@@ -80,7 +80,9 @@ async fn try_shift(event: &Value, deadline: Timestamp, shifter: &Shifter) -> Res
                 let message = format!("{} serves {}; but then {why}", request.service, shift.traffic);
                 return Err(Failure::new(ErrorType::ReportIncomplete, message));
             }
-            Some(Interruption::Failed { why }) => return Err(Failure::new(ErrorType::ShiftFailed, why)),
+            Some(Interruption::Pending { what: why } | Interruption::Failed { why }) => {
+                return Err(Failure::new(ErrorType::ShiftFailed, why));
+            }
         }
     }
     let message = format!("lost {RACES_MAX} races for {}, the last because {lost}", request.service);

@@ -92,7 +92,7 @@ async fn try_inspect(
             (Err(failure), _) => return Err(failure),
             (Ok(onward), None) => return Ok(report(request, conclusion.checks, onward)),
             (Ok(_), Some(Interruption::Raced { what })) => lost = what,
-            (Ok(_), Some(Interruption::Failed { why })) => {
+            (Ok(_), Some(Interruption::Pending { what: why } | Interruption::Failed { why })) => {
                 return Err(Failure::new(ErrorType::ReportIncomplete, why));
             }
         }

@@ -102,7 +102,7 @@ async fn ask(request: &Request, ask: &Ask, validator: &Validator) -> Result<Answ
         match take(&validator.aws, &steps, validator.clock).await.interruption {
             None => return Ok(unjudged(request, onward)),
             Some(Interruption::Raced { what }) => lost = what,
-            Some(Interruption::Failed { why }) => {
+            Some(Interruption::Pending { what: why } | Interruption::Failed { why }) => {
                 let message = format!("nobody may have been asked about {}: {why}", request.service);
                 return Err(Failure::new(ErrorType::ReportIncomplete, message));
             }

@@ -126,7 +126,7 @@ async fn note(finding: Finding, onward: &Onward, aws: &Aws, clock: fn() -> Times
     let steps = vec![vec![Step::Note(Box::new(finding))]];
     let why = match take(aws, &steps, clock).await.interruption {
         None => return Ok(()),
-        Some(Interruption::Raced { what }) => what,
+        Some(Interruption::Raced { what } | Interruption::Pending { what }) => what,
         Some(Interruption::Failed { why }) => why,
     };
     let message = format!("what was found could not be kept: {why}");

@@ -52,6 +52,7 @@ pub struct Aws {
     /// The ledger.
     pub ledger: Ledger,
     pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(super) codedeploy: aws_sdk_codedeploy::Client,
     pub(super) executions: aws_sdk_sfn::Client,
     pub(super) lambda: aws_sdk_lambda::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
@@ -127,6 +128,7 @@ impl Aws {
         Self {
             ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&config), names.table),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            codedeploy: aws_sdk_codedeploy::Client::new(&config),
             executions: aws_sdk_sfn::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
@@ -137,9 +139,9 @@ impl Aws {
 
     /// Given clients, as tests with mock rules make them.
     pub fn from_clients(clients: Clients, names: SuiteNames) -> Self {
-        let Clients { dynamodb, cloudwatch, executions, lambda, sns, logs } = clients;
+        let Clients { dynamodb, cloudwatch, codedeploy, executions, lambda, sns, logs } = clients;
         let ledger = Ledger::new(dynamodb, names.table);
-        Self { ledger, cloudwatch, executions, lambda, sns, logs, topic_arn: names.topic_arn }
+        Self { ledger, cloudwatch, codedeploy, executions, lambda, sns, logs, topic_arn: names.topic_arn }
     }
 }
 
@@ -150,6 +152,8 @@ pub struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// For metrics and alarms.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// For deployments.
+    pub codedeploy: aws_sdk_codedeploy::Client,
     /// For the executions of the state machine.
     pub executions: aws_sdk_sfn::Client,
     /// For functions, versions and aliases.

@@ -15,6 +15,12 @@ pub enum Interruption {
         /// What was found.
         what: String,
     },
+    /// What somebody else is bringing about was not there when looking ended.
+    #[error("{what}")]
+    Pending {
+        /// What was seen last.
+        what: String,
+    },
     /// A call failed for good.
     #[error("{why}")]
     Failed {
@@ -36,14 +42,15 @@ pub struct Taken {
 pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
     let mut taken = Taken::default();
     for row in steps {
-        let mut interruptions: Vec<Interruption> = join_all(row.iter().map(|step| take_one(aws, step)))
-            .await
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
+        let mut interruptions: Vec<Interruption> =
+            join_all(row.iter().map(|step| take_one(aws, step, clock)))
+                .await
+                .into_iter()
+                .filter_map(Result::err)
+                .collect();
         let is_race = |interruption: &Interruption| match interruption {
             Interruption::Raced { .. } => true,
-            Interruption::Failed { .. } => false,
+            Interruption::Pending { .. } | Interruption::Failed { .. } => false,
         };
         if let Some(first) =
             interruptions.iter().position(is_race).or((!interruptions.is_empty()).then_some(0))
@@ -58,11 +65,16 @@ pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
     taken
 }
 
-async fn take_one(aws: &Aws, step: &Step) -> Result<(), Interruption> {
+async fn take_one(aws: &Aws, step: &Step, clock: fn() -> Timestamp) -> Result<(), Interruption> {
     match step {
         Step::SetTraffic(step) => aws.set_traffic(step).await,
         Step::Confirm { function, alias, traffic, revision } => {
             aws.confirm(function, alias, *traffic, revision.as_ref()).await
+        }
+        Step::StopDeployment { deployment } => aws.stop_deployment(deployment).await,
+        Step::Reverse(reversal) => aws.reverse(reversal).await,
+        Step::Await { function, alias, traffic, until } => {
+            aws.await_traffic(function, alias, *traffic, *until, clock).await
         }
         Step::Pin { function, alias, version, replaces } => {
             aws.pin(function, alias, *version, replaces.as_ref()).await

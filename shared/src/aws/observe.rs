@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{join, join_all};
 
 use super::{Aws, LedgerError};
+use crate::deployment::Deployments;
 use crate::names::ServiceName;
 use crate::registration::Target;
 use crate::situation::{ServiceRecord, Sighting, Situation};
@@ -32,7 +33,7 @@ pub async fn observe(aws: &Aws, service: &ServiceName, known: &[Target]) -> Resu
         live.extend(sight(aws, &unseen).await);
     }
     live.retain(|name, _| record.registration.target(name).is_some());
-    Ok(Observed::Service(Box::new(Situation { record, live })))
+    Ok(Observed::Service(Box::new(Situation { record, live, deployments: Deployments::default() })))
 }
 
 fn unseen_targets(record: &ServiceRecord, known: &[Target]) -> Vec<Target> {

@@ -84,8 +84,8 @@ impl Case<'_> {
         let Ok(held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
             return match (self.signal, self.unfinished_report(release)) {
                 (Signal::Alarm(alarm), _) => self.hear_besides(release, alarm, reason, Severity::Page),
-                (Signal::Operator(_) | Signal::Pipeline(_), Some(unfinished)) => unfinished,
-                (Signal::Operator(_) | Signal::Pipeline(_), None) => {
+                (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), Some(unfinished)) => unfinished,
+                (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), None) => {
                     Decision { course: Course::Hold, ..stand_down(reason) }
                 }
             };
@@ -172,7 +172,7 @@ impl Case<'_> {
             Signal::Alarm(alarm) if alarm.changed_at.duration_since(now) <= CLOCKS_DIFFER_MAX => {
                 now.max(alarm.changed_at)
             }
-            Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => now,
+            Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) => now,
         }
     }
 
@@ -260,6 +260,7 @@ impl Case<'_> {
             quarantines: match self.signal {
                 Signal::Alarm(_) | Signal::Operator(_) => true,
                 Signal::Pipeline(failure) => failure.measured_bad,
+                Signal::Deployment(_) => false,
             },
             reason: reason.to_string(),
         }

@@ -139,7 +139,7 @@ impl Case<'_> {
         }
         match self.signal {
             Signal::Pipeline(_) => None,
-            Signal::Alarm(_) | Signal::Operator(_) => {
+            Signal::Alarm(_) | Signal::Operator(_) | Signal::Deployment(_) => {
                 let why = ended.ended_because.clone().unwrap_or_default();
                 Some(vec![Step::StopExecution { execution: run.execution.clone(), why }])
             }

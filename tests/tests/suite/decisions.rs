@@ -39,7 +39,11 @@ pub(crate) fn traffic_comes_first(steps: &Steps) {
             | Step::Pin { .. }
             | Step::Note(_)
             | Step::StopExecution { .. } => true,
-            Step::SetTraffic(_) | Step::Confirm { .. } => false,
+            Step::SetTraffic(_)
+            | Step::Confirm { .. }
+            | Step::StopDeployment { .. }
+            | Step::Reverse(_)
+            | Step::Await { .. } => false,
         })
     };
     if let (Some(traffic), Some(paperwork)) = (steps.iter().rposition(moves), steps.iter().position(writes)) {

@@ -219,6 +219,7 @@ fn class_of(reading: &Reading) -> String {
                 format!("rollback of {}{to}", command.service)
             }
             Signal::Pipeline(failure) => format!("{} is given up by its execution", failure.service),
+            Signal::Deployment(change) => format!("deployment {}: {}", change.deployment, change.state),
         },
     }
 }
@@ -259,6 +260,10 @@ fn render(reading: &Reading) -> String {
             Signal::Pipeline(failure) => format!(
                 "{} is given up\n  by {}\n  why {:?}\n  at {}",
                 failure.service, failure.execution, failure.why, failure.raised_at,
+            ),
+            Signal::Deployment(change) => format!(
+                "deployment {}\n  of {}/{}\n  is {}\n  at {}",
+                change.deployment, change.application, change.group, change.state, change.raised_at,
             ),
         },
     }

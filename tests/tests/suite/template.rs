@@ -10,10 +10,11 @@ use ripcord::aws::{
     OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER, OBSERVED_BY_RELEASE_PREFLIGHT,
     OBSERVED_BY_STAGE_VALIDATOR,
 };
+use ripcord::deployment::AliasShift;
 use ripcord::finding::{Finding, Found};
 use ripcord::names::Generation;
 use ripcord::notice::{Notice, Severity};
-use ripcord::plan::{KeepLogs, LedgerWrite, SetTraffic, Step};
+use ripcord::plan::{KeepLogs, LedgerWrite, Reversal, SetTraffic, Step};
 use ripcord::release::Report;
 use ripcord::situation::Heard;
 use saphyr::{LoadableYamlNode, Yaml};
@@ -49,7 +50,11 @@ fn issued_by(step: &Step) -> &'static [Function] {
         Step::SetTraffic(_) | Step::Confirm { .. } => &[AlarmRollback, AliasWeightShifter],
         Step::Write(_) => &[AlarmRollback, AliasWeightShifter, ReleasePreflight, StageValidator],
         Step::Tell(_) => &[AlarmRollback, AliasWeightShifter, StageValidator],
-        Step::Hear { .. } | Step::KeepLogs(_) => &[AlarmRollback],
+        Step::Hear { .. }
+        | Step::KeepLogs(_)
+        | Step::StopDeployment { .. }
+        | Step::Reverse(_)
+        | Step::Await { .. } => &[AlarmRollback],
         Step::StopExecution { .. } => &[AlarmRollback, AliasWeightShifter],
         Step::Pin { .. } => &[AliasWeightShifter],
         Step::Note(_) => &[ReleasePreflight, StageValidator],
@@ -60,6 +65,7 @@ fn issued_by(step: &Step) -> &'static [Function] {
 fn every_step() -> Vec<Step> {
     let service = || SERVICE.parse().unwrap();
     let (function, alias) = ("checkout".parse().unwrap(), "live".parse().unwrap());
+    let deployment = || "d-A1B2C3D4E".parse().unwrap();
     let at = Timestamp::UNIX_EPOCH;
     let set = SetTraffic {
         target: "api".parse().unwrap(),
@@ -76,6 +82,24 @@ fn every_step() -> Vec<Step> {
         replaces,
     };
     vec![
+        Step::StopDeployment { deployment: deployment() },
+        Step::Reverse(Box::new(Reversal {
+            application: "checkout".to_owned(),
+            group: "live".to_owned(),
+            shift: AliasShift {
+                function: set.function.clone(),
+                alias: set.alias.clone(),
+                current: v(2),
+                target: v(1),
+            },
+            why: String::new(),
+        })),
+        Step::Await {
+            function: set.function.clone(),
+            alias: set.alias.clone(),
+            traffic: set.traffic,
+            until: at,
+        },
         set.confirm(),
         pin(None),
         pin(Some("p1".parse().unwrap())),

@@ -99,6 +99,7 @@ pub(crate) fn canary() -> Release {
         report: Report::NotDue,
         traffic_at: Some(at("10:00:00")),
         run: None,
+        deployment: None,
     }
 }
 

@@ -90,6 +90,7 @@ impl Scene {
             Clients {
                 dynamodb: client!(aws_sdk_dynamodb),
                 cloudwatch: client!(aws_sdk_cloudwatch),
+                codedeploy: client!(aws_sdk_codedeploy),
                 executions: client!(aws_sdk_sfn),
                 lambda: client!(aws_sdk_lambda),
                 sns: client!(aws_sdk_sns),

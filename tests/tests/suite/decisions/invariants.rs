@@ -6,6 +6,9 @@ fn moves(decision: &Decision) -> Vec<&SetTraffic> {
     let moves = decision.steps.iter().flatten().filter_map(|step| match step {
         Step::SetTraffic(set) if set.was != set.traffic => Some(set),
         Step::SetTraffic(_)
+        | Step::StopDeployment { .. }
+        | Step::Reverse(_)
+        | Step::Await { .. }
         | Step::Confirm { .. }
         | Step::Pin { .. }
         | Step::Write(_)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ripcord::decide::{Course, Decision, Moment, decide, decide_failure};
+use ripcord::deployment::Deployments;
 use ripcord::error_type::ErrorType;
 use ripcord::names::{Generation, TargetName};
 use ripcord::pipeline::Onward;
@@ -160,7 +161,12 @@ impl Actor {
                     return None;
                 }
                 let (record, live) = (record.take()?, std::mem::take(live));
-                self.decide(Situation { record: *record, live }, now, world, decided)
+                self.decide(
+                    Situation { record: *record, live, deployments: Deployments::default() },
+                    now,
+                    world,
+                    decided,
+                )
             }
             Doing::Acting(acting) => {
                 let index = pick % acting.row.len().max(1);

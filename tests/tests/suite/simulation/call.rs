@@ -58,6 +58,9 @@ pub(super) fn make(world: &mut World, step: &Step, fault: Fault) -> Made {
         // Whether an execution could be stopped is no concern of the invocation: it ends by itself.
         Step::StopExecution { .. } => Ok(()),
         Step::SetTraffic(_)
+        | Step::StopDeployment { .. }
+        | Step::Reverse(_)
+        | Step::Await { .. }
         | Step::Confirm { .. }
         | Step::Pin { .. }
         | Step::Write(_)
@@ -84,6 +87,9 @@ pub(super) fn make(world: &mut World, step: &Step, fault: Fault) -> Made {
             let answer = match step {
                 Step::Write(_) | Step::Hear { .. } => first,
                 Step::SetTraffic(_)
+                | Step::StopDeployment { .. }
+                | Step::Reverse(_)
+                | Step::Await { .. }
                 | Step::Confirm { .. }
                 | Step::Pin { .. }
                 | Step::Tell(_)

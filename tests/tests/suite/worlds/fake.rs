@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ripcord::deployment::Deployments;
 use ripcord::evidence::Evidence;
 use ripcord::names::{AliasName, FunctionName, FunctionVersion, RevisionId, TargetName};
 use ripcord::notice::Notice;
@@ -142,6 +143,7 @@ impl World {
         Situation {
             live: targets.iter().map(|target| (target.name.clone(), self.sight(target))).collect(),
             record: self.record.clone(),
+            deployments: Deployments::default(),
         }
     }
 
@@ -201,6 +203,9 @@ impl World {
                     return Ok(());
                 }
                 self.update_alias(function, alias, Traffic::all_on(*version), replaces.as_ref()).map(drop)
+            }
+            Step::StopDeployment { .. } | Step::Reverse(_) | Step::Await { .. } => {
+                panic!("no deployment moves the traffic of this world: {step}")
             }
             Step::Write(write) => self.write(write),
             Step::Hear { heard, now, .. } => self.hear(heard, *now),

@@ -59,6 +59,9 @@ impl Checks {
             (
                 _,
                 Step::SetTraffic(_)
+                | Step::StopDeployment { .. }
+                | Step::Reverse(_)
+                | Step::Await { .. }
                 | Step::Confirm { .. }
                 | Step::Pin { .. }
                 | Step::Hear { .. }
