@@ -81,6 +81,8 @@ pub(crate) fn expected(situation: &Situation, target: &TargetName) -> Option<Tra
         Some((Phase::RolledBack | Phase::RollbackFailed | Phase::Withdrawn, change)) => {
             Some(Traffic::all_on(change.stable))
         }
+        // How much CodeDeploy has shifted is CodeDeploy's to know.
+        Some((Phase::Shifting | Phase::Held, _)) if release.is_some_and(|it| it.deployment.is_some()) => None,
         Some((Phase::Shifting | Phase::Complete | Phase::Held, change)) => Some(confirmed(change)),
         None => known_good(),
     }
@@ -111,7 +113,11 @@ fn of_target(situation: &Situation, target: &Target) -> Option<(&'static str, St
 
 fn of_change(release: &Release, change: &Change, live: &LiveAlias) -> Option<(&'static str, String)> {
     let (serving, generation) = (live.traffic, release.generation);
+    if let Some(drift) = ripcord::deployment::drift(release, live) {
+        return Some(("drift", format!("{}; {}", drift.what, drift.mend)));
+    }
     match release.phase {
+        Phase::Shifting | Phase::Held if release.deployment.is_some() => None,
         Phase::Shifting | Phase::Complete | Phase::Held => match &change.intent {
             Some(intent) => unfinished(change, intent, live),
             None if serving == confirmed(change) => None,

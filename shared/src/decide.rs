@@ -16,6 +16,7 @@ use crate::situation::{Sighting, Situation, heard_key};
 use crate::traffic::Traffic;
 
 mod books;
+mod deployment;
 mod pipeline;
 
 pub(crate) use books::{notice_of_end, thread};
@@ -68,9 +69,7 @@ pub fn decide(signal: &Signal, situation: &Situation, moment: Moment) -> Decisio
         Signal::Alarm(alarm) => case.on_alarm(alarm),
         Signal::Operator(command) => case.on_command(command),
         Signal::Pipeline(failure) => case.on_pipeline(failure),
-        Signal::Deployment(change) => {
-            stand_down(Reason::DeploymentForeign { deployment: change.deployment.clone() })
-        }
+        Signal::Deployment(change) => case.on_deployment(change),
     }
 }
 
@@ -110,6 +109,8 @@ struct Survey {
     fences: Vec<SetTraffic>,
     /// Those that serve what they should.
     resting: Vec<SetTraffic>,
+    /// What CodeDeploy is asked to do instead, and waited for.
+    by_codedeploy: Steps,
     hindrances: Vec<Reason>,
     ruled_out: Option<Reason>,
 }
@@ -251,6 +252,9 @@ impl Case<'_> {
 
     /// Puts every target of a release back to its stable version, or to the version that a person named.
     fn put_back(&self, release: &Release, to: Option<FunctionVersion>, reason: Reason) -> Decision {
+        if let Some(deployment) = &release.deployment {
+            return self.put_back_deployed(release, deployment, to, reason);
+        }
         if release.had_no_traffic() && to.is_none() {
             return self.give_up(release, reason);
         }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Case, Course, Decision, Survey, stand_down};
+use crate::deployment::RECONCILE_STACK;
 use crate::evidence::Evidence;
 use crate::metrics::Metric;
 use crate::names::{FunctionVersion, Generation, ServiceName};
@@ -84,7 +85,9 @@ impl Case<'_> {
         let Ok(held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
             return match (self.signal, self.unfinished_report(release)) {
                 (Signal::Alarm(alarm), _) => self.hear_besides(release, alarm, reason, Severity::Page),
-                (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), Some(unfinished)) => unfinished,
+                (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), Some(unfinished)) => {
+                    unfinished
+                }
                 (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), None) => {
                     Decision { course: Course::Hold, ..stand_down(reason) }
                 }
@@ -127,9 +130,21 @@ impl Case<'_> {
 
     /// An answer without a rollback, told once per transition of the alarm.
     pub(super) fn hear(&self, alarm: &AlarmChange, reason: Reason, severity: Severity) -> Decision {
+        let service = &self.situation.record.registration.service;
+        let title = format!("{service}: {} fired, traffic was left alone", alarm.alarm.name());
+        self.hear_once(heard_key(&alarm.alarm, alarm.changed_at), title, reason, severity)
+    }
+
+    /// An answer that moves nothing, told once per what was heard.
+    pub(super) fn hear_once(
+        &self,
+        key: String,
+        title: String,
+        reason: Reason,
+        severity: Severity,
+    ) -> Decision {
         let record = &self.situation.record;
         let service = record.registration.service.clone();
-        let key = heard_key(&alarm.alarm, alarm.changed_at);
         let mut is_ours_already = false;
         match record.heard.iter().find(|heard| heard.key == key).map(|heard| heard.report) {
             Some(Report::Leased { until }) if until == self.moment.lease_until => is_ours_already = true,
@@ -141,7 +156,7 @@ impl Case<'_> {
         }
         let notice = Notice {
             severity,
-            title: format!("{service}: {} fired, traffic was left alone", alarm.alarm.name()),
+            title,
             description: reason.to_string(),
             next_steps: next_steps(&service),
             thread: thread(&service, record.release.as_ref().map(|release| release.generation)),
@@ -260,7 +275,7 @@ impl Case<'_> {
             quarantines: match self.signal {
                 Signal::Alarm(_) | Signal::Operator(_) => true,
                 Signal::Pipeline(failure) => failure.measured_bad,
-                Signal::Deployment(_) => false,
+                Signal::Deployment(_) => self.codedeploy_found_it_bad(),
             },
             reason: reason.to_string(),
         }
@@ -339,7 +354,7 @@ fn traffic_rows(survey: &Survey) -> Steps {
         set().cloned().map(Step::SetTraffic).collect(),
         set().map(SetTraffic::confirm).chain(still).collect(),
     ];
-    rows.into_iter().filter(|row: &Vec<Step>| !row.is_empty()).collect()
+    survey.by_codedeploy.iter().cloned().chain(rows).filter(|row: &Vec<Step>| !row.is_empty()).collect()
 }
 
 /// What people read when a release has ended otherwise than by completion.
@@ -350,7 +365,11 @@ pub(crate) fn notice_of_end(release: &Release) -> Notice {
     let (severity, title, next_steps) = match release.phase {
         Phase::RolledBack => {
             let title = format!("{service} was rolled back (release {generation})");
-            (Severity::Warning, title, next_steps(service))
+            let is_reversed =
+                release.deployment.as_ref().is_some_and(|deployment| deployment.reversal_until.is_some());
+            let mut steps = next_steps(service);
+            steps.extend(is_reversed.then(|| RECONCILE_STACK.to_owned()));
+            (Severity::Warning, title, steps)
         }
         Phase::Withdrawn => {
             let title = format!("{service}: release {generation} was withdrawn before it had traffic");

@@ -52,7 +52,7 @@ impl Case<'_> {
 
     /// Whether somebody has begun to put a complete release back. It may have been completed between the call that moved
     /// its traffic and the books, and then nobody else knows.
-    fn is_going_back(&self, release: &Release) -> bool {
+    pub(super) fn is_going_back(&self, release: &Release) -> bool {
         let is_back = |change: &Change| self.serving(&change.target) == Some(Traffic::all_on(change.stable));
         release.changes.iter().any(is_back)
     }

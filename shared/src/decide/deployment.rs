@@ -1,0 +1,375 @@
+//! Releases whose traffic CodeDeploy moves: its events as signals, and the one right way back by what the deployment, the way
+//! back that may have begun, and the alias are seen to do.
+//!
+//! CodeDeploy believes in what its last successful deployment left behind. So a running deployment is stopped and rolled back
+//! by CodeDeploy, a finished one is reversed by another, and only where CodeDeploy believes in the stable version already is
+//! the alias set from here.
+
+use jiff::SignedDuration;
+
+use super::{Case, Course, Decision, Survey, stand_down};
+use crate::deployment::{AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus};
+use crate::names::{FunctionVersion, Weight};
+use crate::plan::{LedgerWrite, Reversal, SetTraffic, Step};
+use crate::reason::Reason;
+use crate::release::{Change, Phase, Release};
+use crate::traffic::Traffic;
+
+mod books;
+#[cfg(test)]
+mod tests;
+
+/// What is left of an invocation, after it has waited for CodeDeploy, for saying what was seen.
+const REPORTING: SignedDuration = SignedDuration::from_secs(5);
+/// CodeDeploy's own record takes no more.
+const WHY_CHARS_MAX: usize = 200;
+
+/// How far the deployment that goes back has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WayBack {
+    None,
+    UnderWay,
+    Succeeded,
+    Failed,
+}
+
+/// What the alias serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Serving {
+    /// What it is to serve.
+    Wanted,
+    /// The release's versions, one or both.
+    Released,
+    /// Another version: somebody else moved it.
+    Other,
+}
+
+/// What puts the traffic back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// Stop the deployment; CodeDeploy rolls it back.
+    Stop,
+    /// CodeDeploy is going back already.
+    Await,
+    /// CodeDeploy believes in the stable version: set the alias.
+    SetTraffic,
+    /// A deployment the other way round.
+    Reverse,
+    /// It is back.
+    Rest,
+    /// Somebody else moved the alias.
+    Drifted,
+}
+
+/// The decision table.
+fn route(status: DeploymentStatus, way: WayBack, serving: Serving, is_automatic: bool) -> Route {
+    use DeploymentStatus::{Baking, Created, Failed, InProgress, Queued, Ready, Stopped, Succeeded};
+    match (status, way, serving) {
+        // Whoever moved it, a person who asks may mean what they see; an alarm's reason is not about that version.
+        (_, _, Serving::Other) if is_automatic => Route::Drifted,
+        (Created | Queued | InProgress | Baking | Ready, _, _) => Route::Stop,
+        (Failed | Stopped | Succeeded, WayBack::UnderWay, _) => Route::Await,
+        (Failed | Stopped | Succeeded, _, Serving::Wanted) => Route::Rest,
+        (Failed | Stopped, _, Serving::Released | Serving::Other) => Route::SetTraffic,
+        (Succeeded, _, Serving::Released | Serving::Other) => Route::Reverse,
+    }
+}
+
+impl Case<'_> {
+    /// CodeDeploy says that something happened to a deployment. What it is now was asked, so an event may come twice, late or
+    /// out of order.
+    pub(super) fn on_deployment(&self, change: &DeploymentChange) -> Decision {
+        let Some(state) = self.situation.deployments.of(&change.deployment) else {
+            let why = self.situation.deployments.unseen.clone().unwrap_or_else(|| "it is gone".to_owned());
+            return stand_down(Reason::DeploymentUnseen { deployment: change.deployment.clone(), why });
+        };
+        match &self.situation.record.release {
+            Some(release) if is_about(release, state) => self.follow(release),
+            // One group runs one deployment: the end of the one before was lost, or is on its way.
+            Some(before) if before.phase == Phase::Shifting && before.deployment.is_some() => {
+                self.follow(before)
+            }
+            before => self.open(change, state, before.as_ref()),
+        }
+    }
+
+    /// What CodeDeploy did with a release that is known.
+    fn follow(&self, release: &Release) -> Decision {
+        let generation = release.generation;
+        let at = release.ended_at.unwrap_or(release.opened_at);
+        let Some(deployment) = release.deployment.as_deref() else {
+            return stand_down(Reason::AlreadyRolledBack { generation, at });
+        };
+        let Some(ours) = self.situation.deployments.of(&deployment.id) else {
+            let why = self.situation.deployments.unseen.clone().unwrap_or_else(|| "it is gone".to_owned());
+            return stand_down(Reason::DeploymentUnseen { deployment: deployment.id.clone(), why });
+        };
+        match (release.phase, ours.status) {
+            (Phase::RolledBack | Phase::Withdrawn, _) => self
+                .unfinished_report(release)
+                .unwrap_or_else(|| stand_down(Reason::AlreadyRolledBack { generation, at })),
+            (
+                _,
+                status @ (DeploymentStatus::Created
+                | DeploymentStatus::Queued
+                | DeploymentStatus::InProgress
+                | DeploymentStatus::Baking
+                | DeploymentStatus::Ready),
+            ) => stand_down(Reason::DeploymentUnderWay { deployment: deployment.id.clone(), status }),
+            // A person decides about what is held; CodeDeploy's events decide nothing about it.
+            (
+                Phase::Held,
+                DeploymentStatus::Succeeded | DeploymentStatus::Failed | DeploymentStatus::Stopped,
+            ) => self
+                .unfinished_report(release)
+                .unwrap_or_else(|| stand_down(Reason::AlreadyRolledBack { generation, at })),
+            (Phase::Shifting, DeploymentStatus::Succeeded) => self.complete(release, ours),
+            (Phase::Complete, DeploymentStatus::Succeeded) if !self.is_going_back(release) => {
+                stand_down(Reason::AlreadyComplete { generation, at })
+            }
+            (Phase::Complete | Phase::RollbackFailed, DeploymentStatus::Succeeded)
+            | (
+                Phase::Shifting | Phase::Complete | Phase::RollbackFailed,
+                DeploymentStatus::Failed | DeploymentStatus::Stopped,
+            ) => self.put_back(release, None, self.why_it_ended(release, deployment, ours)),
+        }
+    }
+
+    fn why_it_ended(&self, release: &Release, deployment: &Deployment, ours: &DeploymentState) -> Reason {
+        let (generation, id) = (release.generation, deployment.id.clone());
+        match &deployment.failed_hook {
+            Some(why) => Reason::HookFailed { generation, deployment: id, why: why.clone() },
+            None => Reason::DeploymentEnded {
+                generation,
+                deployment: id,
+                status: ours.status,
+                error: ours.error.clone(),
+            },
+        }
+    }
+
+    /// Puts back what CodeDeploy has moved, or is moving.
+    pub(super) fn put_back_deployed(
+        &self,
+        release: &Release,
+        deployment: &Deployment,
+        to: Option<FunctionVersion>,
+        reason: Reason,
+    ) -> Decision {
+        let Some(change) = release.changes.first() else { return self.give_up(release, reason) };
+        let wanted = Traffic::all_on(to.unwrap_or(change.stable));
+        let step = match self.step_to(&change.target, wanted) {
+            Ok(step) => step,
+            Err(hindrance) => return self.stuck(&Survey::default(), hindrance),
+        };
+        if let Some(why) = self.unseen(deployment) {
+            let deployment = deployment.id.clone();
+            return self.stuck(&Survey::default(), Reason::DeploymentUnseen { deployment, why });
+        }
+        let route = self.route_of(deployment, change, &step);
+        if route == Route::Rest {
+            let survey = Survey { resting: vec![step], ..Survey::default() };
+            return self.restore_or_withdraw(Course::Settle, &survey, release, to, reason);
+        }
+        if let Some(ruled_out) = self.barrier(&step).or_else(|| self.looping()) {
+            return self.hold(release, ruled_out);
+        }
+        self.take_route(
+            route,
+            &seen_with_traffic(release, change, &step, self.moment.now),
+            change,
+            step,
+            to,
+            reason,
+        )
+    }
+
+    fn take_route(
+        &self,
+        route: Route,
+        release: &Release,
+        change: &Change,
+        step: SetTraffic,
+        to: Option<FunctionVersion>,
+        reason: Reason,
+    ) -> Decision {
+        let Some(deployment) = release.deployment.as_deref() else { return self.give_up(release, reason) };
+        let awaiting = vec![self.until_it_serves(&step)];
+        let by_codedeploy = match route {
+            Route::Rest | Route::SetTraffic => Vec::new(),
+            Route::Drifted => {
+                let drifted = self.drifted(change, &step).unwrap_or(reason);
+                return self.hold(release, drifted);
+            }
+            Route::Await => vec![awaiting],
+            // CodeDeploy goes back to where it came from, and to nowhere else.
+            Route::Stop if to.is_some_and(|to| to != change.stable) => {
+                let status = self.situation.deployments.of(&deployment.id).map(|ours| ours.status);
+                let status = status.unwrap_or(DeploymentStatus::InProgress);
+                return stand_down(Reason::DeploymentUnderWay { deployment: deployment.id.clone(), status });
+            }
+            Route::Stop => {
+                vec![vec![Step::StopDeployment { deployment: deployment.id.clone() }], awaiting]
+            }
+            Route::Reverse => return self.reverse(release, deployment, step, to, reason),
+        };
+        let survey = match route {
+            Route::SetTraffic => Survey { moves: vec![step], ..Survey::default() },
+            Route::Stop | Route::Await | Route::Reverse | Route::Rest | Route::Drifted => {
+                Survey { by_codedeploy, ..Survey::default() }
+            }
+        };
+        self.restore_or_withdraw(Course::Restore, &survey, release, to, reason)
+    }
+
+    /// A deployment that ends before its target had traffic was not rolled back, and counts as no rollback.
+    fn restore_or_withdraw(
+        &self,
+        course: Course,
+        survey: &Survey,
+        release: &Release,
+        to: Option<FunctionVersion>,
+        reason: Reason,
+    ) -> Decision {
+        let restored = self.restore(course, survey, release, to, reason);
+        if release.had_no_traffic() {
+            return Decision { course: Course::Settle, metrics: Vec::new(), ..restored };
+        }
+        restored
+    }
+
+    /// A deployment the other way round. CodeDeploy takes no condition with that call, so it is claimed in the ledger first:
+    /// of two who decide the same, one comes too late.
+    fn reverse(
+        &self,
+        release: &Release,
+        deployment: &Deployment,
+        step: SetTraffic,
+        to: Option<FunctionVersion>,
+        reason: Reason,
+    ) -> Decision {
+        let generation = release.generation;
+        if let Some(until) = deployment.reversal_until
+            && self.moment.now < until
+            && until != self.moment.lease_until
+        {
+            return stand_down(Reason::ReversedByAnother { generation, until });
+        }
+        let running = self.situation.deployments.seen.iter().find(|other| !other.status.has_ended());
+        if let Some(other) = running {
+            return self
+                .hold(release, Reason::AnotherDeployment { deployment: other.id.clone(), generation });
+        }
+        let shift = AliasShift {
+            function: step.function.clone(),
+            alias: step.alias.clone(),
+            current: step.was.primary,
+            target: step.traffic.primary,
+        };
+        let claim = Deployment { reversal_until: Some(self.moment.lease_until), ..deployment.clone() };
+        let claimed = Release { seq: release.seq + 1, deployment: Some(Box::new(claim)), ..release.clone() };
+        let reversal = Reversal {
+            application: deployment.application.clone(),
+            group: deployment.group.clone(),
+            shift,
+            why: format!("Ripcord: {reason}").chars().take(WHY_CHARS_MAX).collect(),
+        };
+        let by_codedeploy = vec![
+            vec![Step::Write(Box::new(LedgerWrite::of(claimed.clone())))],
+            vec![Step::Reverse(Box::new(reversal))],
+            vec![self.until_it_serves(&step)],
+        ];
+        self.restore(Course::Restore, &Survey { by_codedeploy, ..Survey::default() }, &claimed, to, reason)
+    }
+
+    fn until_it_serves(&self, step: &SetTraffic) -> Step {
+        Step::Await {
+            function: step.function.clone(),
+            alias: step.alias.clone(),
+            traffic: step.traffic,
+            until: self.moment.lease_until.saturating_sub(REPORTING).unwrap_or(self.moment.now),
+        }
+    }
+
+    /// Why the deployment could not be looked at. One that CodeDeploy no longer knows has been seen: it is gone.
+    fn unseen(&self, deployment: &Deployment) -> Option<String> {
+        let deployments = &self.situation.deployments;
+        if deployments.of(&deployment.id).is_some() { None } else { deployments.unseen.clone() }
+    }
+
+    fn route_of(&self, deployment: &Deployment, change: &Change, step: &SetTraffic) -> Route {
+        let ours = |version| version == change.stable || version == change.candidate;
+        let serving = if step.was == step.traffic {
+            Serving::Wanted
+        } else if step.was.versions().all(ours) {
+            Serving::Released
+        } else {
+            Serving::Other
+        };
+        match self.situation.deployments.of(&deployment.id) {
+            Some(state) => route(state.status, self.way_back(state, change), serving, self.is_automatic()),
+            // CodeDeploy has forgotten it, so nothing of it runs and nothing can be asked of it.
+            None => route(DeploymentStatus::Stopped, WayBack::None, serving, self.is_automatic()),
+        }
+    }
+
+    fn way_back(&self, ours: &DeploymentState, change: &Change) -> WayBack {
+        let goes_back = |other: &&DeploymentState| goes_back(other, ours, change);
+        let ways = self.situation.deployments.seen.iter().filter(goes_back);
+        match ways.max_by_key(|way| way.created_at).map(|way| way.status) {
+            None => WayBack::None,
+            Some(DeploymentStatus::Succeeded) => WayBack::Succeeded,
+            Some(DeploymentStatus::Failed | DeploymentStatus::Stopped) => WayBack::Failed,
+            Some(
+                DeploymentStatus::Created
+                | DeploymentStatus::Queued
+                | DeploymentStatus::InProgress
+                | DeploymentStatus::Baking
+                | DeploymentStatus::Ready,
+            ) => WayBack::UnderWay,
+        }
+    }
+
+    /// Whether CodeDeploy, or a hook of ours, found the version itself to be bad.
+    pub(super) fn codedeploy_found_it_bad(&self) -> bool {
+        let deployment = self.situation.record.release.as_ref().and_then(|it| it.deployment.as_deref());
+        let Some(deployment) = deployment else { return false };
+        let error = self.situation.deployments.of(&deployment.id).and_then(|ours| ours.error.as_deref());
+        deployment.failed_hook.is_some() || error.is_some_and(|error| error.starts_with("ALARM_ACTIVE"))
+    }
+}
+
+/// Whether a deployment goes back from where another one went to.
+fn goes_back(other: &DeploymentState, ours: &DeploymentState, change: &Change) -> bool {
+    let is_reverse = || {
+        other.created_at > ours.created_at
+            && other
+                .shift()
+                .is_some_and(|shift| shift.current == change.candidate && shift.target == change.stable)
+    };
+    other.id != ours.id
+        && (other.rolls_back.as_ref() == Some(&ours.id)
+            || ours.rolled_back_by.as_ref() == Some(&other.id)
+            || is_reverse())
+}
+
+/// Whether a deployment is a release's own, or its way back.
+fn is_about(release: &Release, state: &DeploymentState) -> bool {
+    let (Some(deployment), Some(change)) = (release.deployment.as_deref(), release.changes.first()) else {
+        return false;
+    };
+    let is_reverse = || {
+        state.created_at.is_some_and(|at| at > release.opened_at)
+            && state
+                .shift()
+                .is_some_and(|shift| shift.current == change.candidate && shift.target == change.stable)
+    };
+    state.id == deployment.id || state.rolls_back.as_ref() == Some(&deployment.id) || is_reverse()
+}
+
+/// The release as it is seen: one whose candidate serves requests has traffic, whoever gave it to it.
+fn seen_with_traffic(release: &Release, change: &Change, step: &SetTraffic, now: jiff::Timestamp) -> Release {
+    let has_traffic = step.was.share_of(change.candidate) != Weight::NONE;
+    let traffic_at = release.traffic_at.or_else(|| has_traffic.then_some(now));
+    Release { traffic_at, ..release.clone() }
+}

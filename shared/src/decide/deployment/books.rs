@@ -1,0 +1,236 @@
+//! How a deployment's beginning and its success are written down and told.
+
+use crate::decide::{Case, Course, Decision, Survey, stand_down, thread};
+use crate::deployment::{
+    Deployment, DeploymentChange, DeploymentState, DeploymentStatus, PRE_TRAFFIC_HOOK, drift,
+};
+use crate::metrics::Metric;
+use crate::names::{Generation, Weight};
+use crate::notice::{Notice, Severity};
+use crate::plan::{LedgerWrite, Step};
+use crate::reason::{Reason, seconds_between};
+use crate::registration::Target;
+use crate::release::{Change, Event, KnownGood, Phase, Release, Report};
+use crate::situation::Sighting;
+use crate::traffic::Traffic;
+
+impl Case<'_> {
+    /// A deployment that the ledger does not know yet.
+    pub(super) fn open(
+        &self,
+        change: &DeploymentChange,
+        state: &DeploymentState,
+        before: Option<&Release>,
+    ) -> Decision {
+        let deployment = state.id.clone();
+        let target =
+            self.situation.record.registration.targets.iter().find(|target| is_shifted(target, state));
+        let Some(target) = target else { return self.without_alias(change, state) };
+        if let Some(before) = before
+            && state.created_at.is_some_and(|at| at < before.opened_at)
+        {
+            let reason = Reason::SignalPredatesRelease {
+                raised_at: state.created_at.unwrap_or(change.raised_at),
+                generation: before.generation,
+                opened_at: before.opened_at,
+            };
+            return stand_down(reason);
+        }
+        if state.is_rollback {
+            return self.hear_ended(state);
+        }
+        if let Some(before) = before.filter(|before| before.phase == Phase::Shifting) {
+            let generation = before.generation;
+            let reason = Reason::DeployedBesides { deployment, generation };
+            return self.hear_deployment(state, "another deployment", reason, Severity::Page);
+        }
+        let Some(opened) = self.opened(target, state, before) else {
+            return stand_down(Reason::DeploymentForeign { deployment });
+        };
+        let reason = Reason::DeploymentOpened { generation: opened.generation, deployment };
+        let mut steps: Vec<Vec<Step>> =
+            self.drift_before(&opened).into_iter().map(|page| vec![page]).collect();
+        steps.insert(0, vec![Step::Write(Box::new(LedgerWrite::of(opened)))]);
+        Decision {
+            course: Course::Settle,
+            reason,
+            steps,
+            metrics: vec![Metric::DeploymentCount, Metric::CanaryTrafficPercentage(0.0)],
+        }
+    }
+
+    fn opened(&self, target: &Target, state: &DeploymentState, before: Option<&Release>) -> Option<Release> {
+        let shift = state.shift()?;
+        // By CodeDeploy's clock: an alarm that fires before its event has arrived is about it.
+        let opened_at = state.created_at.unwrap_or(self.moment.now);
+        let asks_first = state.spec.as_ref().is_ok_and(|spec| {
+            spec.hooks.get("BeforeAllowTraffic").is_some_and(|hook| hook.ends_with(PRE_TRAFFIC_HOOK))
+        });
+        Some(Release {
+            service: self.situation.record.registration.service.clone(),
+            generation: before.map_or(Generation(1), |before| before.generation.next()),
+            seq: before.map_or(1, |before| before.seq + 1),
+            phase: Phase::Shifting,
+            opened_at,
+            opened_by: format!("CodeDeploy ({}/{})", state.application, state.group),
+            changes: vec![Change {
+                target: target.name.clone(),
+                stable: shift.current,
+                candidate: shift.target,
+                artefact: None,
+                weight: Weight::NONE,
+                intent: None,
+            }],
+            ended_at: None,
+            ended_because: None,
+            report: Report::NotDue,
+            // Without our hook before traffic nobody says when it begins.
+            traffic_at: (!asks_first).then_some(opened_at),
+            run: None,
+            deployment: Some(Box::new(Deployment {
+                id: state.id.clone(),
+                application: state.application.clone(),
+                group: state.group.clone(),
+                failed_hook: None,
+                reversal_until: None,
+            })),
+        })
+    }
+
+    /// CodeDeploy refuses to deploy over an alias that serves something else than it believes. Whoever waits for the
+    /// deployment reads that in a sentence that names no command.
+    fn drift_before(&self, opened: &Release) -> Option<Step> {
+        let change = opened.changes.first()?;
+        let Some(Sighting::Alias(live)) = self.situation.live.get(&change.target) else { return None };
+        let drift = drift(opened, live)?;
+        let (service, function, alias) = (&opened.service, &live.function, &live.alias);
+        Some(Step::Tell(Box::new(Notice {
+            severity: Severity::Warning,
+            title: format!("{service}: the alias and CodeDeploy disagree (release {})", opened.generation),
+            description: format!("{function}:{alias} {}.", drift.what),
+            next_steps: vec![format!("ripcord status {service}"), drift.mend],
+            thread: thread(service, Some(opened.generation)),
+            service: service.clone(),
+        })))
+    }
+
+    /// CodeDeploy says that a deployment has given all traffic to the candidate.
+    pub(super) fn complete(&self, release: &Release, ours: &DeploymentState) -> Decision {
+        let generation = release.generation;
+        for change in &release.changes {
+            // An alias that cannot be seen just now does not contradict CodeDeploy.
+            let serving = self.serving(&change.target);
+            if serving.is_some_and(|traffic| traffic == Traffic::all_on(change.stable)) {
+                let reason = self.why_it_is_back(release, ours);
+                return self.put_back(release, None, reason);
+            }
+            if let Some(serving) = serving.filter(|traffic| *traffic != Traffic::all_on(change.candidate)) {
+                let reason = Reason::AliasDrifted {
+                    target: change.target.clone(),
+                    serving,
+                    stable: change.stable,
+                    candidate: change.candidate,
+                };
+                return self.hold(release, reason);
+            }
+        }
+        let reason = Reason::DeploymentSucceeded { generation, deployment: ours.id.clone() };
+        let Ok(promoted) = release.after(Event::Promoted, self.moment.now, reason.to_string()) else {
+            return stand_down(reason);
+        };
+        let all = |change: &Change| Change { weight: Weight::ALL, ..change.clone() };
+        let complete = Release {
+            changes: promoted.changes.iter().map(all).collect(),
+            traffic_at: promoted.traffic_at.or(Some(promoted.opened_at)),
+            ..promoted
+        };
+        let good = |change: &Change| KnownGood {
+            target: change.target.clone(),
+            version: change.candidate,
+            since: self.moment.now,
+        };
+        let known_good = complete.changes.iter().map(good).collect();
+        let notice = self.notice_of_completion(&complete, &reason);
+        let ended_at = complete.ended_at.unwrap_or(self.moment.now);
+        #[expect(clippy::cast_precision_loss, reason = "a release's seconds are far below 2^52")]
+        let minutes = seconds_between(release.opened_at, ended_at) as f64 / 60.0;
+        let evidence = self.evidence("completion", Some(generation), &reason, &Survey::default());
+        let write = LedgerWrite { known_good, evidence: Some(evidence), ..LedgerWrite::of(complete) };
+        Decision {
+            course: Course::Settle,
+            reason,
+            steps: vec![vec![Step::Write(Box::new(write))], vec![Step::Tell(Box::new(notice))]],
+            metrics: vec![
+                Metric::SuccessfulDeployments,
+                Metric::DeploymentDurationMinutes(minutes),
+                Metric::CanaryTrafficPercentage(100.0),
+            ],
+        }
+    }
+
+    fn why_it_is_back(&self, release: &Release, ours: &DeploymentState) -> Reason {
+        Reason::DeploymentEnded {
+            generation: release.generation,
+            deployment: ours.id.clone(),
+            status: ours.status,
+            error: Some("the alias serves the stable version all the same".to_owned()),
+        }
+    }
+
+    fn notice_of_completion(&self, complete: &Release, reason: &Reason) -> Notice {
+        let (service, generation) = (&complete.service, complete.generation);
+        Notice {
+            severity: Severity::Info,
+            service: service.clone(),
+            title: format!("{service}: release {generation} is complete"),
+            description: reason.to_string(),
+            next_steps: vec![
+                format!("ripcord status {service}"),
+                format!("ripcord rollback {service} --reason \"...\""),
+            ],
+            thread: thread(service, Some(generation)),
+        }
+    }
+
+    /// A deployment of something that is put back by nobody here: how it ended badly is told, so that it is not silent.
+    fn without_alias(&self, change: &DeploymentChange, state: &DeploymentState) -> Decision {
+        if state.shift().is_some() {
+            return stand_down(Reason::DeploymentForeign { deployment: change.deployment.clone() });
+        }
+        self.hear_ended(state)
+    }
+
+    fn hear_ended(&self, state: &DeploymentState) -> Decision {
+        let (deployment, status) = (state.id.clone(), state.status);
+        let went_wrong = match status {
+            DeploymentStatus::Failed | DeploymentStatus::Stopped => true,
+            DeploymentStatus::Succeeded => state.is_rollback,
+            DeploymentStatus::Created
+            | DeploymentStatus::Queued
+            | DeploymentStatus::InProgress
+            | DeploymentStatus::Baking
+            | DeploymentStatus::Ready => false,
+        };
+        if !went_wrong {
+            return stand_down(Reason::DeploymentUnderWay { deployment, status });
+        }
+        let reason = Reason::SilentRollback { deployment, status, error: state.error.clone() };
+        self.hear_deployment(state, "a rollback by CodeDeploy", reason, Severity::Warning)
+    }
+
+    fn hear_deployment(
+        &self,
+        state: &DeploymentState,
+        what: &str,
+        reason: Reason,
+        severity: Severity,
+    ) -> Decision {
+        let service = &self.situation.record.registration.service;
+        let title = format!("{service}: {what} ({})", state.id);
+        self.hear_once(format!("{} {}", state.id, state.status), title, reason, severity)
+    }
+}
+
+fn is_shifted(target: &Target, state: &DeploymentState) -> bool {
+    state.shift().is_some_and(|shift| shift.function == target.function && shift.alias == target.alias)
+}
