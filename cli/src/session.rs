@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use ripcord::aws::{Aws, Connection, Credentials, Endpoints, Observed, SuiteNames, observe};
+use ripcord::aws::{Aws, Connection, Credentials, Endpoints, Observed, SuiteNames, observe_deployed};
 use ripcord::names::ServiceName;
 use ripcord::pipeline::Tempo;
 use ripcord::situation::Situation;
@@ -104,7 +104,7 @@ impl Session {
 
     /// What the ledger and AWS say of a service.
     pub(crate) async fn observe(&self, service: &ServiceName) -> Result<Situation, Failure> {
-        match observe(&self.aws, service, &[]).await? {
+        match observe_deployed(&self.aws, service, &[], None).await? {
             Observed::Service(situation) => Ok(*situation),
             Observed::Unregistered => Err(Failure::service_unknown(service)),
         }

@@ -1,8 +1,11 @@
 //! The suite and the example service, deployed into the local AWS as a team deploys them: what rehearsals and
 //! end-to-end tests begin with. It sets the stage; it must not act on it.
 
+mod deployment;
 mod history;
 mod release;
+
+pub use deployment::{ShiftedBy, kill_checks};
 
 use std::path::Path;
 use std::time::Duration;
@@ -92,8 +95,18 @@ pub struct SlowTail {
 }
 
 impl Stage {
-    /// Deploys the suite with a given artefact, and the example beside it.
+    /// Deploys the suite with a given artefact, and the example beside it, whose releases Ripcord itself drives.
     pub async fn set(local: &LocalAws, workspace: &Path, bootstrap: &Path) -> Result<Self, StageError> {
+        Self::set_for(ShiftedBy::Ripcord, local, workspace, bootstrap).await
+    }
+
+    /// The same, with the example's template for whoever shifts its traffic.
+    pub async fn set_for(
+        shifted_by: ShiftedBy,
+        local: &LocalAws,
+        workspace: &Path,
+        bootstrap: &Path,
+    ) -> Result<Self, StageError> {
         let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let suite = local
             .deploy(StackRequest {
@@ -106,14 +119,7 @@ impl Stage {
                 ],
             })
             .await?;
-        local
-            .deploy(StackRequest {
-                name: SERVICE.to_owned(),
-                template: workspace.join("examples/checkout/template.yaml"),
-                code: StackCode::AsWritten,
-                parameters: vec![parameter("LatencyMs", "5")],
-            })
-            .await?;
+        local.deploy(shifted_by.request(workspace, &[("LatencyMs", "5")])).await?;
         let output = |name: &str| suite.get(name).cloned().unwrap_or_default();
         let names = SuiteNames { table: output("LedgerTableName"), topic_arn: output("NoticesTopicArn") };
         let connection = Connection {

@@ -18,12 +18,20 @@ mod versions;
 
 pub use aws_credential_types::Credentials;
 pub use connect::{Aws, Clients, Connection, Endpoints, SuiteNames};
+pub use deployments::{DeploymentGroup, HOOK_ANSWER_PATIENCE, HookAnswer};
 pub use execute::{Interruption, Taken, take};
 pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
-pub use observe::{Observed, observe};
+pub use observe::{Observed, observe, observe_deployed};
 
 /// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.
-pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &["dynamodb:Query", "lambda:GetAlias"];
+pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &[
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:GetDeployment",
+    "codedeploy:GetDeploymentGroup",
+    "codedeploy:ListDeploymentTargets",
+    "dynamodb:Query",
+    "lambda:GetAlias",
+];
 /// What `alias-weight-shifter` calls to observe.
 pub const OBSERVED_BY_ALIAS_WEIGHT_SHIFTER: &[&str] =
     &["dynamodb:Query", "lambda:GetAlias", "lambda:GetFunctionConfiguration"];

@@ -380,6 +380,9 @@ impl Case<'_> {
                 Err(hindrance) => survey.hindrances.push(hindrance),
             }
         }
+        if let Some(under_way) = self.deployment_under_way().filter(|_| !survey.moves.is_empty()) {
+            return stand_down(under_way);
+        }
         if let Some(barrier) = survey.moves.iter().find_map(|step| self.barrier(step)) {
             return Decision { course: Course::Hold, ..stand_down(barrier) };
         }

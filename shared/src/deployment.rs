@@ -13,9 +13,11 @@ use crate::names::DeploymentId;
 mod appspec;
 mod change;
 mod drift;
+mod place;
 
 pub use appspec::{AliasShift, AppSpec, AppSpecError, Resource};
 pub use change::DeploymentChange;
+pub use place::Place;
 pub use drift::{Drift, RECONCILE_STACK, drift};
 
 /// The end of the name that the template gives to the hook before traffic. A deployment that calls it gives its target no
@@ -132,7 +134,7 @@ impl DeploymentState {
     pub fn shift(&self) -> Option<&AliasShift> {
         match self.spec.as_ref().map(|spec| &spec.resource) {
             Ok(Resource::Alias(shift)) => Some(shift),
-            Ok(Resource::TaskSet { .. }) | Err(_) => None,
+            Ok(Resource::TaskSet { .. } | Resource::Instances) | Err(_) => None,
         }
     }
 }

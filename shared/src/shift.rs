@@ -111,6 +111,7 @@ pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<Functio
 /// Decides how to bring a target's traffic to where the request wants it.
 pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Moment) -> Result<Shift, Refusal> {
     let target = target_of(request, &seen.situation)?;
+    refuse_beside_codedeploy(&seen.situation)?;
     let live = match seen.situation.live.get(&target.name) {
         Some(Sighting::Alias(live)) => live,
         Some(Sighting::Missing) | None => {
@@ -129,6 +130,18 @@ pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Momen
         Ask::Advance { release, stage, approved_by } => {
             case.advance(*release, *stage, approved_by.as_deref())
         }
+    }
+}
+
+/// An open release that CodeDeploy moves is moved by nobody else: CodeDeploy would fail at the next step, and put back what it
+/// does not understand.
+fn refuse_beside_codedeploy(situation: &Situation) -> Result<(), Refusal> {
+    let release = situation.record.release.as_ref().filter(|release| release.phase == Phase::Shifting);
+    match release.and_then(|release| Some((release.generation, release.deployment.as_ref()?))) {
+        Some((generation, deployment)) => {
+            Err(Refusal::DrivenByCodeDeploy { generation, deployment: deployment.id.clone() })
+        }
+        None => Ok(()),
     }
 }
 

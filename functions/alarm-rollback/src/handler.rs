@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
-use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe, take};
+use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe_deployed, take};
 use ripcord::decide::{Course, Decision, Moment, decide, decide_failure, uneventful};
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::{Metric, emf_line};
-use ripcord::names::{AlarmArn, ServiceName};
+use ripcord::names::{AlarmArn, DeploymentId, ServiceName};
+use ripcord::plan::Step;
 use ripcord::reason::Reason;
 use ripcord::registration::Target;
 use ripcord::signal::{Reading, Signal, read};
 use ripcord::situation::Situation;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+mod deployment;
+
+use deployment::answer_deployment;
 
 /// What pulling the cord needs.
 #[derive(Debug)]
@@ -113,10 +118,7 @@ async fn answer_reading(
             let known = pull.alarms.targets_of(&failure.service);
             vec![pull_cord(signal, &failure.service, &known, lease_until, pull).await]
         }
-        Signal::Deployment(change) => {
-            let message = format!("deployment {} is nobody's: nothing to do", change.deployment);
-            vec![Ok(Answer::plain("foreign", None, message))]
-        }
+        Signal::Deployment(change) => answer_deployment(signal, change, lease_until, pull).await,
         Signal::Alarm(alarm) => {
             if let Some(reason) = uneventful(alarm) {
                 return vec![Ok(Answer {
@@ -168,7 +170,8 @@ async fn pull_cord(
     let mut races = 0;
     let mut moved_at = None;
     loop {
-        let situation = match observe(&pull.aws, service, known).await.map_err(|error| unreadable(&error))? {
+        let observed = observe_deployed(&pull.aws, service, known, asked_about(signal)).await;
+        let situation = match observed.map_err(|error| unreadable(&error))? {
             Observed::Service(situation) => situation,
             Observed::Unregistered => {
                 let message = format!("service {service} is not registered");
@@ -205,10 +208,19 @@ async fn pull_cord(
             Some(Interruption::Failed { why }) => why,
         };
         return Err(if taken.traffic_moved_at.is_none() && moves_traffic(&decision) {
+            let situation = look_once_more(signal, situation, &decision, known, pull).await;
             fail(signal, &situation, why, moment, pull).await
         } else {
             incomplete(service, &decision, &why)
         });
+    }
+}
+
+/// The deployment whose state decides, besides the one that the ledger knows.
+fn asked_about(signal: &Signal) -> Option<&DeploymentId> {
+    match signal {
+        Signal::Deployment(change) => Some(&change.deployment),
+        Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => None,
     }
 }
 
@@ -227,8 +239,27 @@ fn is_outrun(decision: &Decision) -> bool {
     matches!(decision.reason, Reason::SignalPredatesRelease { .. } | Reason::DrivesNoRelease { .. })
 }
 
+/// What the books of a failure are written over. A decision that claims before it moves traffic has written already.
+async fn look_once_more(
+    signal: &Signal,
+    seen: Box<Situation>,
+    decision: &Decision,
+    known: &[Target],
+    pull: &Pull,
+) -> Box<Situation> {
+    let claims = |row: &Vec<Step>| row.iter().any(|step| matches!(step, Step::Write(_)));
+    if !decision.steps.first().is_some_and(claims) {
+        return seen;
+    }
+    let service = &seen.record.registration.service;
+    match observe_deployed(&pull.aws, service, known, asked_about(signal)).await {
+        Ok(Observed::Service(situation)) => situation,
+        Ok(Observed::Unregistered) | Err(_) => seen,
+    }
+}
+
 fn moves_traffic(decision: &Decision) -> bool {
-    decision.steps.iter().flatten().any(ripcord::plan::Step::moves_traffic)
+    decision.steps.iter().flatten().any(Step::moves_traffic)
 }
 
 /// Counts what was done, and names it.
@@ -292,6 +323,11 @@ fn unreadable(error: &LedgerError) -> Failure {
 }
 
 impl Answer {
+    /// Whether the ledger says something else after it.
+    fn changes_the_books(&self) -> bool {
+        matches!(self.outcome.as_str(), "restore" | "settle")
+    }
+
     fn plain(outcome: &str, service: Option<&ServiceName>, reason: String) -> Self {
         Self { outcome: outcome.to_owned(), service: service.cloned(), reason_kind: None, reason }
     }

@@ -58,11 +58,28 @@ pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
             taken.interruption = Some(interruptions.swap_remove(first));
             return taken;
         }
-        if row.iter().any(Step::moves_traffic) {
+        if row.iter().any(has_moved_traffic) {
             taken.traffic_moved_at = Some(clock());
         }
     }
     taken
+}
+
+/// Whether traffic has moved once a step was taken. CodeDeploy only promises that it will.
+fn has_moved_traffic(step: &Step) -> bool {
+    match step {
+        Step::SetTraffic(_) | Step::Await { .. } => true,
+        Step::StopDeployment { .. }
+        | Step::Reverse(_)
+        | Step::Confirm { .. }
+        | Step::Pin { .. }
+        | Step::Write(_)
+        | Step::Hear { .. }
+        | Step::Tell(_)
+        | Step::KeepLogs(_)
+        | Step::Note(_)
+        | Step::StopExecution { .. } => false,
+    }
 }
 
 async fn take_one(aws: &Aws, step: &Step, clock: fn() -> Timestamp) -> Result<(), Interruption> {

@@ -9,6 +9,7 @@
 //! | | `heard#ALARM@TIME` | a transition that was answered without a rollback |
 //! | | `heard#end of EXECUTION` | an execution that ended without a release, and may open none any more |
 //! | `alarm#ARN` | `service#NAME` | the services that an alarm guards, with their targets |
+//! | `place#PLACE` | `service#NAME` | the services whose traffic shifts there, with their targets |
 //! | `services` | `NAME` | the names of all services |
 //! | `history#NAME` | `GENERATION` | every release as it was last written |
 //! | `evidence#NAME` | `GENERATION#KIND` | what was seen, decided and done |
@@ -34,6 +35,7 @@ use serde::de::DeserializeOwned;
 
 use super::CallFailed;
 use super::execute::Interruption;
+use crate::deployment::Place;
 use crate::evidence::{Evidence, LogExcerpt, evidence_key};
 use crate::finding::Finding;
 use crate::names::{AlarmArn, Generation, ServiceName};
@@ -53,7 +55,7 @@ pub struct Ledger {
     table: String,
 }
 
-/// A service that an alarm guards, with what is needed to look at its targets.
+/// A service that an alarm guards, or that is deployed at a place, with what is needed to look at its targets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct AlarmService {
     /// The service.
@@ -93,6 +95,11 @@ impl Ledger {
     /// The services that an alarm guards.
     pub async fn guarded_by(&self, alarm: &AlarmArn) -> Result<Vec<AlarmService>, LedgerError> {
         self.query(&format!("alarm#{alarm}")).await?.iter().map(document).collect()
+    }
+
+    /// The services whose traffic shifts at a place.
+    pub async fn placed_at(&self, place: &Place) -> Result<Vec<AlarmService>, LedgerError> {
+        self.query(&format!("place#{place}")).await?.iter().map(document).collect()
     }
 
     /// The names of all services.

@@ -1,12 +1,12 @@
-//! Observing a service: the ledger and every target at once.
+//! Observing a service: the ledger and every target at once, and what CodeDeploy says of the deployment that moves it.
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{OptionFuture, join, join_all, join3};
 
-use super::{Aws, LedgerError};
-use crate::deployment::Deployments;
-use crate::names::ServiceName;
+use super::{Aws, CallFailed, LedgerError};
+use crate::deployment::{Deployment, DeploymentState, Deployments};
+use crate::names::{DeploymentId, ServiceName};
 use crate::registration::Target;
 use crate::situation::{ServiceRecord, Sighting, Situation};
 
@@ -19,12 +19,38 @@ pub enum Observed {
     Unregistered,
 }
 
+type Live = BTreeMap<crate::names::TargetName, Sighting>;
+
 /// Observes a service. With targets known beforehand the ledger and the targets are read in the same moment; those that
 /// the ledger names besides are looked at after it.
 pub async fn observe(aws: &Aws, service: &ServiceName, known: &[Target]) -> Result<Observed, LedgerError> {
-    let (record, mut live) = join(aws.ledger.service(service), sight(aws, known)).await;
+    let (record, live) = join(aws.ledger.service(service), sight(aws, known)).await;
     let Some(record) = record? else { return Ok(Observed::Unregistered) };
-    let unseen = unseen_targets(&record, known);
+    let live = sight_besides(aws, &record, known, live).await;
+    Ok(Observed::Service(Box::new(Situation { record, live, deployments: Deployments::default() })))
+}
+
+/// Observes a service for deciding about what CodeDeploy may be moving: besides, the deployment that somebody asks about and
+/// the one that moves the latest release. Where CodeDeploy moves nothing it is not called.
+pub async fn observe_deployed(
+    aws: &Aws,
+    service: &ServiceName,
+    known: &[Target],
+    asked: Option<&DeploymentId>,
+) -> Result<Observed, LedgerError> {
+    let asked = OptionFuture::from(asked.map(|id| look_at(aws, id)));
+    let (record, live, asked) = join3(aws.ledger.service(service), sight(aws, known), asked).await;
+    let Some(record) = record? else { return Ok(Observed::Unregistered) };
+    let ours = record.release.as_ref().and_then(|release| release.deployment.as_deref());
+    let seen = asked.into_iter().collect();
+    let (live, deployments) =
+        join(sight_besides(aws, &record, known, live), deployments(aws, ours, seen)).await;
+    Ok(Observed::Service(Box::new(Situation { record, live, deployments })))
+}
+
+async fn sight_besides(aws: &Aws, record: &ServiceRecord, known: &[Target], mut live: Live) -> Live {
+    let unseen: Vec<Target> =
+        record.registration.targets.iter().filter(|target| !known.contains(target)).cloned().collect();
     // A name may have been registered anew for another alias; what was seen under it then is not what it means now.
     for target in &unseen {
         live.remove(&target.name);
@@ -33,17 +59,56 @@ pub async fn observe(aws: &Aws, service: &ServiceName, known: &[Target]) -> Resu
         live.extend(sight(aws, &unseen).await);
     }
     live.retain(|name, _| record.registration.target(name).is_some());
-    Ok(Observed::Service(Box::new(Situation { record, live, deployments: Deployments::default() })))
+    live
 }
 
-fn unseen_targets(record: &ServiceRecord, known: &[Target]) -> Vec<Target> {
-    record.registration.targets.iter().filter(|target| !known.contains(target)).cloned().collect()
-}
-
-async fn sight(aws: &Aws, targets: &[Target]) -> BTreeMap<crate::names::TargetName, Sighting> {
+async fn sight(aws: &Aws, targets: &[Target]) -> Live {
     let look = |target: &Target| {
         let target = target.clone();
         async move { (target.name.clone(), aws.alias(&target.function, &target.alias).await) }
     };
     join_all(targets.iter().map(look)).await.into_iter().collect()
+}
+
+/// What a look at one deployment shows.
+type Look = (DeploymentId, Result<Option<DeploymentState>, CallFailed>);
+
+async fn look_at(aws: &Aws, id: &DeploymentId) -> Look {
+    (id.clone(), aws.deployment(id).await)
+}
+
+/// The release's own deployment, and where that has ended the one after it in its group and its way back. While it runs it is
+/// the only one in its group.
+async fn deployments(aws: &Aws, ours: Option<&Deployment>, mut looks: Vec<Look>) -> Deployments {
+    let Some(ours) = ours else { return seen_in(looks, None) };
+    let is_new = |id: &DeploymentId, looks: &[Look]| looks.iter().all(|(looked_at, _)| looked_at != id);
+    let own = OptionFuture::from(is_new(&ours.id, &looks).then(|| look_at(aws, &ours.id)));
+    let (own, group) = join(own, aws.deployment_group(&ours.application, &ours.group)).await;
+    looks.extend(own);
+    let own = looks.iter().find_map(|(id, seen)| (*id == ours.id).then_some(seen)?.as_ref().ok()?.as_ref());
+    if own.is_some_and(|own| !own.status.has_ended()) {
+        return seen_in(looks, None);
+    }
+    let way_back = own.and_then(|own| own.rolled_back_by.clone());
+    let (latest, failed) = match group {
+        Ok(group) => (group.and_then(|group| group.latest), None),
+        Err(failed) => (None, Some(failed)),
+    };
+    let mut next: Vec<DeploymentId> = way_back.into_iter().chain(latest).collect();
+    next.retain(|id| is_new(id, &looks));
+    next.dedup();
+    looks.extend(join_all(next.iter().map(|id| look_at(aws, id))).await);
+    seen_in(looks, failed)
+}
+
+/// One that does not exist is not among those seen; one that could not be looked at may be any.
+fn seen_in(looks: Vec<Look>, failed: Option<CallFailed>) -> Deployments {
+    let mut deployments = Deployments { seen: Vec::new(), unseen: failed.map(|failed| failed.to_string()) };
+    for (_, look) in looks {
+        match look {
+            Ok(state) => deployments.seen.extend(state),
+            Err(failed) => deployments.unseen = Some(failed.to_string()),
+        }
+    }
+    deployments
 }

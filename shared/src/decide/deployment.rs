@@ -89,6 +89,7 @@ impl Case<'_> {
             Some(before) if before.phase == Phase::Shifting && before.deployment.is_some() => {
                 self.follow(before)
             }
+            Some(before) if was_reversed(before, state) => self.close_reversed(before, state),
             before => self.open(change, state, before.as_ref()),
         }
     }
@@ -194,6 +195,18 @@ impl Case<'_> {
         reason: Reason,
     ) -> Decision {
         let Some(deployment) = release.deployment.as_deref() else { return self.give_up(release, reason) };
+        // A deployment goes from one version, and CodeDeploy refuses one from an alias that serves two. Where it was only seen
+        // a moment before CodeDeploy had finished with it, it has another revision by now.
+        let route = if route == Route::Reverse && step.was.secondary.is_some() { Route::SetTraffic } else { route };
+        match route {
+            // Not beneath another deployment: it would go on from what it believes to be served, or refuse to.
+            Route::SetTraffic | Route::Reverse => {
+                if let Some(another) = self.another(release) {
+                    return self.hold(release, another);
+                }
+            }
+            Route::Stop | Route::Await | Route::Rest | Route::Drifted => {}
+        }
         let awaiting = vec![self.until_it_serves(&step)];
         let by_codedeploy = match route {
             Route::Rest | Route::SetTraffic => Vec::new(),
@@ -255,11 +268,6 @@ impl Case<'_> {
         {
             return stand_down(Reason::ReversedByAnother { generation, until });
         }
-        let running = self.situation.deployments.seen.iter().find(|other| !other.status.has_ended());
-        if let Some(other) = running {
-            return self
-                .hold(release, Reason::AnotherDeployment { deployment: other.id.clone(), generation });
-        }
         let shift = AliasShift {
             function: step.function.clone(),
             alias: step.alias.clone(),
@@ -280,6 +288,19 @@ impl Case<'_> {
             vec![self.until_it_serves(&step)],
         ];
         self.restore(Course::Restore, &Survey { by_codedeploy, ..Survey::default() }, &claimed, to, reason)
+    }
+
+    /// A deployment that moves the alias just now, and that the ledger holds no open release for yet.
+    pub(super) fn deployment_under_way(&self) -> Option<Reason> {
+        let running = self.situation.deployments.seen.iter().find(|state| !state.status.has_ended())?;
+        Some(Reason::DeploymentUnderWay { deployment: running.id.clone(), status: running.status })
+    }
+
+    /// The deployment that runs in the group of a release whose own has ended, and that is not its way back.
+    fn another(&self, release: &Release) -> Option<Reason> {
+        let mut seen = self.situation.deployments.seen.iter();
+        let deployment = seen.find(|other| !other.status.has_ended())?.id.clone();
+        Some(Reason::AnotherDeployment { deployment, generation: release.generation })
     }
 
     fn until_it_serves(&self, step: &SetTraffic) -> Step {
@@ -317,6 +338,10 @@ impl Case<'_> {
         let goes_back = |other: &&DeploymentState| goes_back(other, ours, change);
         let ways = self.situation.deployments.seen.iter().filter(goes_back);
         match ways.max_by_key(|way| way.created_at).map(|way| way.status) {
+            // CodeDeploy has named it, and it could not be looked at: it may well be running.
+            None if ours.rolled_back_by.is_some() && self.situation.deployments.unseen.is_some() => {
+                WayBack::UnderWay
+            }
             None => WayBack::None,
             Some(DeploymentStatus::Succeeded) => WayBack::Succeeded,
             Some(DeploymentStatus::Failed | DeploymentStatus::Stopped) => WayBack::Failed,
@@ -365,6 +390,16 @@ fn is_about(release: &Release, state: &DeploymentState) -> bool {
                 .is_some_and(|shift| shift.current == change.candidate && shift.target == change.stable)
     };
     state.id == deployment.id || state.rolls_back.as_ref() == Some(&deployment.id) || is_reverse()
+}
+
+/// Whether a deployment starts where the one that goes back for a release has arrived, though nobody has said so yet.
+fn was_reversed(before: &Release, state: &DeploymentState) -> bool {
+    let claimed = before.deployment.as_deref().is_some_and(|it| it.reversal_until.is_some());
+    let starts_from = |change: &Change| state.shift().is_some_and(|shift| shift.current == change.stable);
+    before.phase == Phase::Complete
+        && claimed
+        && state.created_at.is_some_and(|at| at >= before.opened_at)
+        && before.changes.iter().all(starts_from)
 }
 
 /// The release as it is seen: one whose candidate serves requests has traffic, whoever gave it to it.

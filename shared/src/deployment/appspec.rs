@@ -35,6 +35,8 @@ pub enum Resource {
         /// The task definition's ARN.
         task_definition: String,
     },
+    /// To other instances, which are none of Ripcord's targets.
+    Instances,
 }
 
 /// The shift of an alias.

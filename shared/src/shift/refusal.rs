@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::list_of;
 use crate::error_type::ErrorType;
-use crate::names::{AliasName, FunctionName, FunctionVersion, Generation, TargetName, Weight};
+use crate::names::{AliasName, DeploymentId, FunctionName, FunctionVersion, Generation, TargetName, Weight};
 use crate::registration::Violation;
 use crate::release::{IllegalTransition, Phase};
 use crate::traffic::{Traffic, WeightListError};
@@ -190,6 +190,17 @@ pub enum Refusal {
         /// The release.
         generation: Generation,
     },
+    /// CodeDeploy moves the release, and would not know of another hand.
+    #[error(
+        "release {generation} is moved by deployment {deployment} of CodeDeploy: let that end, or have it put back with ripcord \
+         rollback"
+    )]
+    DrivenByCodeDeploy {
+        /// The release.
+        generation: Generation,
+        /// The deployment.
+        deployment: DeploymentId,
+    },
     /// No state machine drives the release.
     #[error("release {generation} is driven by hand, not by a state machine")]
     NotDriven {
@@ -266,6 +277,7 @@ impl Refusal {
             Self::AliasMissing { .. } => ErrorType::AliasMissing,
             Self::Unseen { .. } => ErrorType::ShiftFailed,
             Self::Driven { .. }
+            | Self::DrivenByCodeDeploy { .. }
             | Self::OtherRelease { .. }
             | Self::ReleaseOpen { .. }
             | Self::OutOfTurn { .. }

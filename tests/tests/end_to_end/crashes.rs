@@ -85,7 +85,7 @@ async fn a_shift_cut_anywhere_ends_in_the_same_place() {
 }
 
 /// Kills a new process at its nth AWS call; false if it made fewer and finished.
-async fn cut(scene: &Scene, handler: &str, event: &Value, nth: u32, is_effective: bool) -> bool {
+pub(crate) async fn cut(scene: &Scene, handler: &str, event: &Value, nth: u32, is_effective: bool) -> bool {
     cut_process(&scene.local, scene.process(handler).await, event, (nth, is_effective), CUT_DEADLINE).await
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ripcord::names::FunctionVersion;
 use ripcord::registration::Registration;
 use ripcord::release::{Release, Report};
-use ripcord_rehearsal::checkout::{Behaviour, SERVICE, Stage};
+use ripcord_rehearsal::checkout::{Behaviour, SERVICE, ShiftedBy, Stage};
 use ripcord_rehearsal::front::journal::{AliasRouting, JournalEntry};
 use ripcord_rehearsal::runtime_api::{FunctionProcess, FunctionSpec, InvocationOutcome};
 use ripcord_rehearsal::{LocalAws, Options};
@@ -40,10 +40,15 @@ pub(crate) fn built(name: &str) -> PathBuf {
 impl Scene {
     /// Everything deployed and registered; nothing released yet.
     pub(crate) async fn set() -> Self {
+        Self::set_for(ShiftedBy::Ripcord).await
+    }
+
+    /// The same, with the example's template for whoever shifts its traffic.
+    pub(crate) async fn set_for(shifted_by: ShiftedBy) -> Self {
         let options =
             Options { region: REGION.to_owned(), account_id: ACCOUNT.to_owned(), ..Options::default() };
         let local = LocalAws::start(options).await.unwrap();
-        let stage = Stage::set(&local, &workspace(), &built("bootstrap")).await.unwrap();
+        let stage = Stage::set_for(shifted_by, &local, &workspace(), &built("bootstrap")).await.unwrap();
         stage.register(&workspace()).await.unwrap();
         Self { local, stage }
     }

@@ -1,11 +1,14 @@
-//! Registering a service: its document, the alarms that lead to it, and what it starts from, in one transaction.
+//! Registering a service: its document, the alarms and places that lead to it, and what it starts from, in one transaction.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 
 use super::{AlarmService, Ledger, LedgerError, TransactError, n};
 use crate::aws::CallFailed;
-use crate::names::{AlarmArn, InvalidName};
-use crate::registration::{Guard, Home, Registration, Violation};
+use crate::deployment::Place;
+use crate::names::InvalidName;
+use crate::registration::{Home, Registration, Violation};
 use crate::release::{KnownGood, Phase};
 use crate::situation::ServiceRecord;
 
@@ -41,6 +44,9 @@ pub enum RegistrationError {
     Ledger(#[from] LedgerError),
 }
 
+/// DynamoDB takes no more in one.
+const TRANSACTION_ITEMS_MAX: usize = 100;
+
 impl Ledger {
     /// Registers a service over `expected`, the record that the caller has seen; returns the registration's new version.
     pub async fn register(
@@ -56,13 +62,18 @@ impl Ledger {
         }
         refuse_moved_targets(registration, expected)?;
         let version = expected.map_or(0, |record| record.registration_version) + 1;
-        let items = self.registration_items(registration, expected, stable, home, version)?;
-        self.transact_items(&registration.service, items).await.map_err(|error| match error {
-            TransactError::Lost { .. } => {
-                RegistrationError::Stale { service: registration.service.to_string(), expected: version - 1 }
-            }
-            TransactError::Call(failed) => RegistrationError::Ledger(failed.into()),
-        })?;
+        let mut items = self.registration_items(registration, expected, stable, home, version)?;
+        // What is to be deleted comes last. What of it does not fit leads to a registration that has the last word.
+        let rest = items.split_off(items.len().min(TRANSACTION_ITEMS_MAX));
+        for items in [items, rest].into_iter().filter(|items| !items.is_empty()) {
+            self.transact_items(&registration.service, items).await.map_err(|error| match error {
+                TransactError::Lost { .. } => RegistrationError::Stale {
+                    service: registration.service.to_string(),
+                    expected: version - 1,
+                },
+                TransactError::Call(failed) => RegistrationError::Ledger(failed.into()),
+            })?;
+        }
         Ok(version)
     }
 
@@ -85,9 +96,9 @@ impl Ledger {
         };
         let mut puts = vec![document, self.put("services", service.as_str(), service)];
         puts.extend(stable.iter().map(|good| self.put(&pk, &format!("good#{}", good.target), good)));
-        let guards = arns(&registration.guards, home)?;
+        let leads = leads(registration, home)?;
         let mapping = AlarmService { service: service.clone(), targets: registration.targets.clone() };
-        puts.extend(guards.iter().map(|arn| self.put(&format!("alarm#{arn}"), &pk, &mapping)));
+        puts.extend(leads.iter().map(|lead| self.put(lead, &pk, &mapping)));
 
         let mut items = Vec::new();
         for put in puts {
@@ -97,11 +108,11 @@ impl Ledger {
             items.push(TransactWriteItem::builder().put(put).build());
         }
         let before =
-            expected.map(|record| arns(&record.registration.guards, home)).transpose()?.unwrap_or_default();
-        for dropped in before.iter().filter(|arn| !guards.contains(arn)) {
+            expected.map(|record| self::leads(&record.registration, home)).transpose()?.unwrap_or_default();
+        for dropped in before.difference(&leads) {
             let delete = Delete::builder()
                 .table_name(&self.table)
-                .key("pk", AttributeValue::S(format!("alarm#{dropped}")))
+                .key("pk", AttributeValue::S(dropped.clone()))
                 .key("sk", AttributeValue::S(pk.clone()))
                 .build()
                 .map_err(|error| {
@@ -113,12 +124,12 @@ impl Ledger {
     }
 }
 
-fn arns(guards: &[Guard], home: &Home) -> Result<Vec<AlarmArn>, InvalidName> {
-    let mut arns = guards.iter().map(|guard| guard.arn(home)).collect::<Result<Vec<_>, _>>()?;
-    // A name and its ARN may both be listed; a transaction may touch an item only once.
-    arns.sort();
-    arns.dedup();
-    Ok(arns)
+/// The partitions that lead to a service: of its alarms and its places. A name and its ARN may both be listed; a transaction
+/// may touch an item only once.
+fn leads(registration: &Registration, home: &Home) -> Result<BTreeSet<String>, InvalidName> {
+    let alarms = registration.guards.iter().map(|guard| Ok(format!("alarm#{}", guard.arn(home)?)));
+    let places = Place::of(registration).into_iter().map(|place| Ok(format!("place#{place}")));
+    alarms.chain(places).collect()
 }
 
 /// A target that changes under an open release would leave the release pointing at an alias that nobody observes.

@@ -1,13 +1,13 @@
 //! How a deployment's beginning and its success are written down and told.
 
-use crate::decide::{Case, Course, Decision, Survey, stand_down, thread};
+use crate::decide::{Case, Course, Decision, Survey, notice_of_end, stand_down, thread};
 use crate::deployment::{
-    Deployment, DeploymentChange, DeploymentState, DeploymentStatus, PRE_TRAFFIC_HOOK, drift,
+    AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus, PRE_TRAFFIC_HOOK, drift,
 };
 use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::notice::{Notice, Severity};
-use crate::plan::{LedgerWrite, Step};
+use crate::plan::{LedgerWrite, SetTraffic, Step};
 use crate::reason::{Reason, seconds_between};
 use crate::registration::Target;
 use crate::release::{Change, Event, KnownGood, Phase, Release, Report};
@@ -48,9 +48,12 @@ impl Case<'_> {
             return stand_down(Reason::DeploymentForeign { deployment });
         };
         let reason = Reason::DeploymentOpened { generation: opened.generation, deployment };
-        let mut steps: Vec<Vec<Step>> =
-            self.drift_before(&opened).into_iter().map(|page| vec![page]).collect();
-        steps.insert(0, vec![Step::Write(Box::new(LedgerWrite::of(opened)))]);
+        // Whoever ended the release before may have died before people were told, and its record goes away with this write.
+        let is_untold = |before: &&Release| matches!(before.report, Report::Leased { .. });
+        let untold = before.filter(is_untold).map(|before| Step::Tell(Box::new(notice_of_end(before))));
+        let drift = self.drift_before(&opened);
+        let write = Step::Write(Box::new(LedgerWrite::of(opened)));
+        let steps = untold.into_iter().chain([write]).chain(drift).map(|step| vec![step]).collect();
         Decision {
             course: Course::Settle,
             reason,
@@ -118,8 +121,8 @@ impl Case<'_> {
     pub(super) fn complete(&self, release: &Release, ours: &DeploymentState) -> Decision {
         let generation = release.generation;
         for change in &release.changes {
-            // An alias that cannot be seen just now does not contradict CodeDeploy.
-            let serving = self.serving(&change.target);
+            // An alias that cannot be seen just now does not contradict CodeDeploy, nor does one that the next deployment moves on.
+            let serving = self.serving(&change.target).filter(|_| !self.is_built_on(change, ours));
             if serving.is_some_and(|traffic| traffic == Traffic::all_on(change.stable)) {
                 let reason = self.why_it_is_back(release, ours);
                 return self.put_back(release, None, reason);
@@ -131,7 +134,7 @@ impl Case<'_> {
                     stable: change.stable,
                     candidate: change.candidate,
                 };
-                return self.hold(release, reason);
+                return self.hold_if_still(release, change, reason);
             }
         }
         let reason = Reason::DeploymentSucceeded { generation, deployment: ours.id.clone() };
@@ -166,6 +169,34 @@ impl Case<'_> {
                 Metric::CanaryTrafficPercentage(100.0),
             ],
         }
+    }
+
+    /// Whether a later deployment goes on from the candidate, so that this one's success is heard late.
+    fn is_built_on(&self, change: &Change, ours: &DeploymentState) -> bool {
+        let goes_on = |shift: &AliasShift| shift.current == change.candidate && shift.target != change.stable;
+        let mut seen = self.situation.deployments.seen.iter();
+        seen.any(|later| later.created_at > ours.created_at && later.shift().is_some_and(goes_on))
+    }
+
+    /// The alias may have been seen a moment before CodeDeploy had finished with it: it must still be as it was seen.
+    fn hold_if_still(&self, release: &Release, change: &Change, reason: Reason) -> Decision {
+        let mut held = self.hold(release, reason);
+        if let Ok(step) = self.step_to(&change.target, Traffic::all_on(change.candidate)) {
+            let seen = SetTraffic { traffic: step.was, ..step };
+            held.steps.insert(0, vec![seen.confirm_unchanged()]);
+        }
+        held
+    }
+
+    /// Closes the books of a release whose way back has succeeded, when whoever took it died and the next deployment has begun.
+    pub(super) fn close_reversed(&self, before: &Release, next: &DeploymentState) -> Decision {
+        let reason = Reason::DeploymentEnded {
+            generation: before.generation,
+            deployment: before.deployment.as_ref().map_or_else(|| next.id.clone(), |it| it.id.clone()),
+            status: DeploymentStatus::Succeeded,
+            error: Some(format!("it was put back since, because deployment {} starts from the stable version", next.id)),
+        };
+        self.restore(Course::Settle, &Survey::default(), before, None, reason)
     }
 
     fn why_it_is_back(&self, release: &Release, ours: &DeploymentState) -> Reason {
