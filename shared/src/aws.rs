@@ -7,6 +7,7 @@ pub mod console;
 mod deployments;
 mod execute;
 mod executions;
+mod facts;
 mod http;
 mod invoke;
 mod ledger;
@@ -14,12 +15,15 @@ mod logs;
 mod metrics;
 mod notices;
 mod observe;
+mod sights;
 mod versions;
 
 pub use aws_credential_types::Credentials;
 pub use connect::{Aws, Clients, Connection, Endpoints, SuiteNames};
 pub use deployments::{DeploymentGroup, HOOK_ANSWER_PATIENCE, HookAnswer};
 pub use execute::{Interruption, Taken, take};
+pub use facts::Scope;
+pub use http::answer_of;
 pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
 pub use observe::{Observed, observe, observe_deployed};
 

@@ -32,9 +32,18 @@ pub struct Finding {
 impl Finding {
     /// What was found of a release now.
     pub fn of(release: &Release, found: Found, now: Timestamp) -> Self {
+        Self::in_generation((&release.service, release.generation), found, now)
+    }
+
+    /// What was found of a service now, under its latest generation; under 0 before it has had a release of Ripcord's.
+    pub fn in_generation(
+        (service, generation): (&ServiceName, Generation),
+        found: Found,
+        now: Timestamp,
+    ) -> Self {
         Self {
-            service: release.service.clone(),
-            generation: release.generation,
+            service: service.clone(),
+            generation,
             at: now,
             found,
             keep_until: now.saturating_add(KEPT).unwrap_or(now),
@@ -52,6 +61,23 @@ pub enum Found {
     After(Vec<Check>),
     /// By the latest look at a stage.
     Stage(Box<StageLook>),
+    /// By a lifecycle hook.
+    Hook(HookFinding),
+}
+
+/// What a lifecycle hook of CodeDeploy's or ECS's has found and answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookFinding {
+    /// The lifecycle event, such as `BeforeAllowTraffic`, or ECS's stage.
+    pub event: String,
+    /// The deployment, as the service that runs it calls it.
+    pub deployment: String,
+    /// The checks, as far as they were made.
+    pub checks: Vec<Check>,
+    /// What was answered.
+    pub succeeded: bool,
+    /// Why.
+    pub why: String,
 }
 
 /// The latest look at a stage.
@@ -74,6 +100,7 @@ impl Found {
             Self::Before(_) => "before".to_owned(),
             Self::After(_) => "verify".to_owned(),
             Self::Stage(look) => format!("stage-{:03}", look.stage),
+            Self::Hook(hook) => format!("hook-{}-{}", hook.deployment, hook.event),
         }
     }
 }
@@ -84,6 +111,7 @@ impl fmt::Display for Found {
             Self::Before(checks) => write!(f, "{} checks before traffic moves", checks.len()),
             Self::After(checks) => write!(f, "{} checks before the release completes", checks.len()),
             Self::Stage(look) => write!(f, "a look at stage {}", look.stage + 1),
+            Self::Hook(hook) => write!(f, "the hook {} of deployment {}", hook.event, hook.deployment),
         }
     }
 }

@@ -88,6 +88,10 @@ name!(
     |text| is_plain(text, 128, &['-', '_']) && !text.chars().all(|c| c.is_ascii_digit())
 );
 name!(
+    /// A cluster or a service of ECS.
+    EcsName, "the ECS name", "1 to 255 letters, digits, '-' or '_'", |text| is_plain(text, 255, &['-', '_'])
+);
+name!(
     /// The token that makes an alias's update a compare-and-swap.
     RevisionId, "the revision id", "1 to 128 visible characters", |text| {
         !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic())

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{FunctionVersion, ServiceName, TargetName};
+use crate::registration::Registration;
 use crate::strategy::{PlannedStage, Strategy, StrategyChoice};
 
 mod onward;
@@ -158,6 +159,26 @@ pub struct Waiver {
 pub const WAIVER_KEPT: SignedDuration = SignedDuration::from_hours(4);
 
 impl Run {
+    /// What the checks and the judge are told where no state machine drives the release, but CodeDeploy or ECS. It is made
+    /// anew by each hook and never written down. `here` is an ARN in the region and account where the suite lies, which is
+    /// all that is ever read of an execution's; `since` is when all traffic was on the new version.
+    pub fn of_hook(
+        registration: &Registration,
+        here: String,
+        since: Option<Timestamp>,
+        timeout_seconds: u32,
+    ) -> Self {
+        Self {
+            execution: here,
+            strategy: Strategy::of_hook(registration),
+            reached: since.map(|at| Reached { at, approved_by: None }).into_iter().collect(),
+            awaiting: None,
+            waiver: None,
+            attestations: BTreeMap::new(),
+            timeout_seconds,
+        }
+    }
+
     /// The stage that the release is in.
     pub fn stage(&self) -> Option<(usize, &PlannedStage, &Reached)> {
         let index = self.reached.len().checked_sub(1)?;

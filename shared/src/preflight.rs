@@ -16,10 +16,11 @@ mod subject;
 mod target;
 mod traffic;
 
-pub use conclusion::{Conclusion, decide_preflight, decide_verification};
+pub use answers::check_health;
+pub use conclusion::{Conclusion, decide_hook_before, decide_preflight, decide_verification};
 pub use dead_letters::QueueLength;
 pub use facts::{Answers, Facts, GuardState, HealthAnswer, Seen, SmokeAnswer, Unseen, VersionState};
-pub use subject::{PreflightRequest, Standing, Subject, When, standing};
+pub use subject::{PreflightRequest, Standing, Subject, Surroundings, When, standing};
 pub use traffic::TrafficHistory;
 
 /// A check and its outcome.

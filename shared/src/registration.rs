@@ -6,13 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, ServiceName, TargetName, Weight};
 
+mod address;
+mod answer_schema;
 mod checks;
 mod environment;
+mod hooks;
 mod metrics;
 mod rules;
 
+pub use address::is_public;
+pub use answer_schema::{AnswerSchema, Breach, Endless, InvalidSchema};
 pub use checks::{Freeze, HealthCheck, Preflight, Smoke, SmokeExpectation};
 pub use environment::Environment;
+pub use hooks::{EcsService, HookPolicy};
 pub(crate) use metrics::{CANDIDATE, STABLE};
 pub use metrics::{MetricCheck, MetricSource, Missing};
 pub use rules::Violation;
@@ -28,7 +34,8 @@ pub struct Registration {
     pub schema: Option<String>,
     /// The service's name, unique in the suite.
     pub service: ServiceName,
-    /// Where its traffic shifts.
+    /// Where its traffic shifts. None are needed where hooks name ECS services.
+    #[serde(default)]
     pub targets: Vec<Target>,
     /// The alarms that pull the cord.
     pub guards: Vec<Guard>,
@@ -47,6 +54,9 @@ pub struct Registration {
     /// What is checked before a release moves traffic.
     #[serde(default, skip_serializing_if = "Preflight::is_empty")]
     pub preflight: Preflight,
+    /// What CodeDeploy's and ECS's hooks do for it.
+    #[serde(default, skip_serializing_if = "HookPolicy::is_default")]
+    pub hooks: HookPolicy,
     /// When no release may begin. A freeze never stops a rollback.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,

@@ -115,6 +115,26 @@ impl Strategy {
         })
     }
 
+    /// What the judge is told of a deployment that another service shifts: after the shift, one stage with all traffic, which
+    /// is watched for as long as its hook may take and then answered. Its steps before are none of ours to judge.
+    pub fn of_hook(registration: &Registration) -> Self {
+        let policy = &registration.release;
+        Self {
+            name: "hook".to_owned(),
+            stages: vec![PlannedStage {
+                weight: Weight::ALL,
+                bake_minutes: registration.hooks.watch_minutes,
+                limits: resolved(&Limits::default(), &registration.limits),
+                approval: false,
+            }],
+            stabilise_seconds: policy.stabilise_seconds,
+            extend_minutes_max: Some(0),
+            unproven: policy.unproven,
+            approval_minutes_max: policy.approval_minutes_max,
+            look_minutes: 1,
+        }
+    }
+
     /// For how many minutes a stage may be watched at most.
     pub fn watched_minutes_max(&self, stage: &PlannedStage) -> u32 {
         stage.bake_minutes.saturating_add(self.extend_minutes_max.unwrap_or(stage.bake_minutes))

@@ -152,7 +152,7 @@ impl Teller {
                         self.verdict = verdict;
                     }
                 }
-                Found::Before(_) | Found::After(_) | Found::Stage(_) => {}
+                Found::Before(_) | Found::After(_) | Found::Stage(_) | Found::Hook(_) => {}
             }
         }
         let Some(release) = release else { return };

@@ -116,15 +116,15 @@ impl View {
         let current = run.and_then(Run::stage).map(|(index, ..)| index);
         let look = found().find_map(|finding| match &finding.found {
             Found::Stage(look) if Some(look.stage) == current => Some(Look::of(look, finding.at, tempo)),
-            Found::Stage(_) | Found::Before(_) | Found::After(_) => None,
+            Found::Stage(_) | Found::Before(_) | Found::After(_) | Found::Hook(_) => None,
         });
         let checks_before = found().find_map(|finding| match &finding.found {
             Found::Before(checks) => Some(checks.clone()),
-            Found::After(_) | Found::Stage(_) => None,
+            Found::After(_) | Found::Stage(_) | Found::Hook(_) => None,
         });
         let checks_after = found().find_map(|finding| match &finding.found {
             Found::After(checks) => Some(checks.clone()),
-            Found::Before(_) | Found::Stage(_) => None,
+            Found::Before(_) | Found::Stage(_) | Found::Hook(_) => None,
         });
         let awaiting = run.and_then(|run| Some((run, run.awaiting.as_ref()?))).map(|(run, asked)| Question {
             stage: (asked.stage < run.strategy.stages.len()).then_some(asked.stage + 1),

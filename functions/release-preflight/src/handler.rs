@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ripcord::aws::{Aws, Interruption, console, take};
+use ripcord::aws::{Aws, Interruption, Scope, console, take};
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::names::{Generation, ServiceName};
 use ripcord::pipeline::{Onward, Tempo};
@@ -13,8 +13,6 @@ use ripcord::preflight::{
 use ripcord::situation::ServiceRecord;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::observe::{ask, look};
 
 /// What checking needs.
 #[derive(Debug)]
@@ -43,6 +41,8 @@ pub struct Inspected {
 /// Whoever loses a race looks again; here one is lost only to people and to rollbacks.
 const RACES_MAX: u32 = 4;
 const RACE_PAUSE: Duration = Duration::from_millis(25);
+/// What is left of the invocation after the service has answered, or has not: for noting what was found.
+const RESERVE: Duration = Duration::from_secs(5);
 
 /// Checks a release as requested. `deadline` is when Lambda will end the invocation.
 pub async fn inspect(
@@ -76,13 +76,17 @@ async fn try_inspect(
             Standing::Open(subject) => subject,
             Standing::Complete(onward) => return Ok(report(request, Vec::new(), onward)),
         };
+        // Nothing is left of a time that is over.
+        let left = Duration::try_from(deadline.duration_since((inspector.clock)())).unwrap_or_default();
+        let patience = left.saturating_sub(RESERVE);
         let conclusion = match request.when {
             When::Before => {
-                let facts = look(&subject, deadline, inspector).await;
+                let now = ((inspector.clock)(), inspector.tempo);
+                let facts = inspector.aws.look(&subject, Scope::Whole, patience, now).await;
                 decide_preflight(&subject, &facts, (inspector.clock)())
             }
             When::After => {
-                let answers = ask(&subject, deadline, inspector).await;
+                let answers = inspector.aws.ask(&subject, patience).await;
                 decide_verification(&subject, &answers, (inspector.clock)())
             }
         };

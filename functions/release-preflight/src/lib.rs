@@ -6,6 +6,5 @@
 //! the service's own smoke test.
 
 mod handler;
-mod observe;
 
 pub use handler::{Inspected, Inspector, inspect};

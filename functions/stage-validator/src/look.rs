@@ -1,20 +1,18 @@
 //! A look at a stage: observe, judge, decide, report.
 
-use std::future::Future;
 use std::time::Duration;
 
-use futures_util::future::join5;
+use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
-use ripcord::aws::{Aws, CallFailed, Interruption, LedgerError, console, take};
+use ripcord::aws::{Aws, Interruption, LedgerError, console, take};
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::finding::{Finding, Found, StageLook};
 use ripcord::judge::Judgement;
-use ripcord::measure::{Answers, Question, Sights, measure, questions};
+use ripcord::measure::{Sights, measure};
 use ripcord::metrics::{Metric, emf_line};
 use ripcord::pipeline::{Look, Onward, Turn, decide_onward};
 use ripcord::plan::Step;
 use ripcord::preflight::Subject;
-use ripcord::situation::Sighting;
 use serde_json::json;
 
 use crate::handler::{Answer, Validator};
@@ -42,7 +40,7 @@ pub(crate) async fn look(
     Ok(report(subject, &judgement, onward, now, validator))
 }
 
-/// Everything at once: what CloudWatch measured, the guards, the alias, and what the look before found.
+/// Everything at once: what there is to see of the stage, and what the look before found.
 async fn observe(
     subject: &Subject<'_>,
     now: Timestamp,
@@ -52,42 +50,9 @@ async fn observe(
     let aws = &validator.aws;
     let patience = deadline.duration_since((validator.clock)()).saturating_sub(REPORTING);
     let patience = Duration::try_from(patience).unwrap_or(Duration::ZERO);
-    let asked = questions(subject, now, validator.tempo);
-    let names = subject.guards_here();
     let (service, generation) = (&subject.release.service, subject.release.generation);
-    let (counts, gauges, guards, live, earlier) = join5(
-        answers(aws, asked.counts.as_ref(), patience),
-        answers(aws, asked.gauges.as_ref(), patience),
-        in_time(patience, aws.alarms(&names)),
-        live(subject, aws, patience),
-        aws.ledger.findings(service, generation),
-    )
-    .await;
-    (Sights { counts, gauges, guards, live }, earlier)
-}
-
-/// What CloudWatch answers; nothing if there is nothing to ask yet.
-async fn answers(aws: &Aws, question: Option<&Question>, patience: Duration) -> Result<Answers, String> {
-    match question {
-        Some(question) => in_time(patience, aws.metrics(question)).await,
-        None => Ok(Answers::new()),
-    }
-}
-
-async fn live(subject: &Subject<'_>, aws: &Aws, patience: Duration) -> Sighting {
-    let look = async { Ok(aws.alias(&subject.target.function, &subject.target.alias).await) };
-    in_time(patience, look).await.unwrap_or_else(|why| Sighting::Unseen { why })
-}
-
-/// What a call answers, or why it does not, in time for saying so.
-async fn in_time<T>(
-    patience: Duration,
-    call: impl Future<Output = Result<T, CallFailed>>,
-) -> Result<T, String> {
-    match tokio::time::timeout(patience, call).await {
-        Ok(answer) => answer.map_err(|failed| failed.to_string()),
-        Err(_) => Err(format!("no answer within {} ms", patience.as_millis())),
-    }
+    join(aws.sights(subject, patience, (now, validator.tempo)), aws.ledger.findings(service, generation))
+        .await
 }
 
 /// Up to when earlier looks at the stage had measured it. A look that measured everything needs no memory; without one, a
@@ -99,7 +64,7 @@ fn measured_before(
     let earlier = earlier.map_err(|error| Failure::new(ErrorType::LedgerUnreadable, error))?;
     let measured_until = earlier.into_iter().filter_map(|finding| match finding.found {
         Found::Stage(look) if look.stage + 1 == subject.run.reached.len() => look.measured_until,
-        Found::Stage(_) | Found::Before(_) | Found::After(_) => None,
+        Found::Stage(_) | Found::Before(_) | Found::After(_) | Found::Hook(_) => None,
     });
     Ok(measured_until.max())
 }
@@ -157,26 +122,5 @@ fn report(
         verdict: Some(judgement.verdict),
         score: judgement.score,
         onward,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::{pending, ready};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_does_not_answer_leaves_time_to_say_so() {
-        let patience = Duration::from_secs(20);
-        let begun = tokio::time::Instant::now();
-        let silent: Result<(), String> = in_time(patience, pending()).await;
-        assert_eq!(silent, Err("no answer within 20000 ms".to_owned()));
-        assert_eq!(begun.elapsed(), patience);
-        assert_eq!(in_time(Duration::ZERO, ready(Ok(5))).await, Ok(5));
-        let failed =
-            CallFailed { call: "cloudwatch:X", subject: "s".to_owned(), why: "throttled".to_owned() };
-        let failed: Result<(), String> = in_time(patience, ready(Err(failed))).await;
-        assert_eq!(failed, Err("cloudwatch:X of s failed: throttled".to_owned()));
     }
 }

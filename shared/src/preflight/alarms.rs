@@ -1,7 +1,7 @@
 //! The guards: is every one there, and is it quiet?
 
 use super::facts::{GuardState, Seen};
-use super::subject::Subject;
+use super::subject::{Subject, Surroundings};
 use super::{Check, Outcome, Remark};
 use crate::names::AlarmArn;
 use crate::pipeline::Waivable;
@@ -9,15 +9,31 @@ use crate::registration::Guard;
 use crate::signal::AlarmState;
 
 impl Subject<'_> {
+    /// The guards that CloudWatch can be asked for here, by name.
+    pub fn guards_here(&self) -> Vec<String> {
+        self.surroundings().guards_here()
+    }
+
+    /// The names of the guards that fire: where that is waived they are no evidence against the release.
+    pub(super) fn firing(&self, guards: &Seen<Vec<GuardState>>) -> Vec<String> {
+        let registered = &self.record.registration.guards;
+        let is_guard = |state: &&GuardState| registered.iter().any(|guard| is_of(guard, state));
+        let states = guards.as_ref().map(Vec::as_slice).unwrap_or_default().iter();
+        let firing = states.filter(|state| state.state == Some(AlarmState::Alarm)).filter(is_guard);
+        firing.map(|state| state.name.clone()).collect()
+    }
+}
+
+impl Surroundings<'_> {
     /// The guards that CloudWatch can be asked for here, by name. One in another region or account cannot be seen from here.
     pub fn guards_here(&self) -> Vec<String> {
-        let guards = self.record.registration.guards.iter();
+        let guards = self.registration.guards.iter();
         guards.filter(|guard| !self.is_elsewhere(guard)).map(name_of).collect()
     }
 
     /// Every guard exists and is quiet.
-    pub(super) fn check_alarms(&self, guards: &Seen<Vec<GuardState>>) -> Check {
-        let registered = &self.record.registration.guards;
+    pub fn check_alarms(&self, guards: &Seen<Vec<GuardState>>) -> Check {
+        let registered = &self.registration.guards;
         let states = match guards {
             Ok(states) => states,
             Err(unseen) => {
@@ -31,15 +47,6 @@ impl Subject<'_> {
             remarks.push(Remark::passed(format!("{quiet} of {} guards are OK", registered.len())));
         }
         Check::of("alarms", remarks)
-    }
-
-    /// The names of the guards that fire: where that is waived they are no evidence against the release.
-    pub(super) fn firing(&self, guards: &Seen<Vec<GuardState>>) -> Vec<String> {
-        let registered = &self.record.registration.guards;
-        let is_guard = |state: &&GuardState| registered.iter().any(|guard| is_of(guard, state));
-        let states = guards.as_ref().map(Vec::as_slice).unwrap_or_default().iter();
-        let firing = states.filter(|state| state.state == Some(AlarmState::Alarm)).filter(is_guard);
-        firing.map(|state| state.name.clone()).collect()
     }
 
     fn remarks_on(&self, guard: &Guard, states: &[GuardState]) -> Vec<Remark> {
@@ -76,13 +83,12 @@ impl Subject<'_> {
         remarks
     }
 
-    /// The execution lies where the suite does, so its ARN says which region and account that is.
     fn is_elsewhere(&self, guard: &Guard) -> bool {
         let place = |arn: &str| -> Option<(String, String)> {
             let mut parts = arn.split(':').skip(3);
             Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
         };
-        guard.alarm.starts_with("arn:") && place(&guard.alarm) != place(&self.run.execution)
+        guard.alarm.starts_with("arn:") && place(&guard.alarm) != place(self.here)
     }
 }
 

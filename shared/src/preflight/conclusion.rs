@@ -23,6 +23,30 @@ pub struct Conclusion {
 
 /// Decides whether a release may move traffic.
 pub fn decide_preflight(subject: &Subject<'_>, facts: &Facts, now: Timestamp) -> Conclusion {
+    let traffic = subject.check_traffic(facts.history.as_ref());
+    let checks = checks_before(subject, facts, Some(traffic), subject.check_attestations(), now);
+    let onward = verdict(&checks).map(|reason| onward_to(subject.run, 0, reason));
+    let mut row = vec![subject.note(Found::Before(checks.clone()), now)];
+    if onward.is_ok() {
+        row.extend(subject.write_firing(facts));
+    }
+    Conclusion { checks, steps: vec![row], onward }
+}
+
+/// The checks before CodeDeploy moves traffic. Nobody can vouch for anything to CodeDeploy, and it shifts in steps of its own:
+/// whether they can be proved is nothing that could be changed here.
+pub fn decide_hook_before(subject: &Subject<'_>, facts: &Facts, now: Timestamp) -> Vec<Check> {
+    checks_before(subject, facts, None, None, now)
+}
+
+fn checks_before(
+    subject: &Subject<'_>,
+    facts: &Facts,
+    traffic: Option<Check>,
+    attestations: Option<Check>,
+    now: Timestamp,
+) -> Vec<Check> {
+    let surroundings = subject.surroundings();
     let mut checks = vec![
         subject.check_alias(&facts.live),
         subject.check_version(facts),
@@ -30,22 +54,17 @@ pub fn decide_preflight(subject: &Subject<'_>, facts: &Facts, now: Timestamp) ->
         subject.check_invocable(&facts.invocable),
     ];
     checks.extend(subject.check_answers(&facts.answers));
+    checks.push(surroundings.check_alarms(&facts.guards));
+    checks.extend(traffic);
     checks.extend([
-        subject.check_alarms(&facts.guards),
-        subject.check_traffic(&facts.history),
         subject.check_quarantine(facts, now),
         subject.check_barrier(),
-        subject.check_freeze(now),
+        surroundings.check_freeze(now),
     ]);
-    checks.extend(subject.check_dead_letters(&facts.dead_letters));
-    checks.extend(subject.check_attestations());
+    checks.extend(surroundings.check_dead_letters(&facts.dead_letters));
+    checks.extend(attestations);
     checks.extend([subject.check_pin(&facts.pin), subject.check_provisioned_concurrency(facts)]);
-    let onward = verdict(&checks).map(|reason| onward_to(subject.run, 0, reason));
-    let mut row = vec![subject.note(Found::Before(checks.clone()), now)];
-    if onward.is_ok() {
-        row.extend(subject.write_firing(facts));
-    }
-    Conclusion { checks, steps: vec![row], onward }
+    checks
 }
 
 /// Decides whether a release that has passed its last stage may complete.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::facts::Seen;
-use super::subject::Subject;
+use super::subject::Surroundings;
 use super::{Check, Remark};
 use crate::measure::{Answers, Question, dead_letter_query, whole_minutes};
 use crate::pipeline::Tempo;
@@ -47,9 +47,9 @@ impl QueueLength {
     }
 }
 
-impl Subject<'_> {
+impl Surroundings<'_> {
     /// Every dead-letter queue is empty; nothing to check without any.
-    pub(super) fn check_dead_letters(&self, queues: &[Seen<QueueLength>]) -> Option<Check> {
+    pub fn check_dead_letters(&self, queues: &[Seen<QueueLength>]) -> Option<Check> {
         let remark = |queue: &Seen<QueueLength>| match queue {
             Ok(QueueLength { queue, messages: Some(0) }) => Remark::passed(format!("{queue} is empty")),
             Ok(QueueLength { queue, messages: None }) => Remark::noted(format!(

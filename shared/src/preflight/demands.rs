@@ -5,15 +5,15 @@
 
 use jiff::Timestamp;
 
-use super::subject::Subject;
+use super::subject::{Subject, Surroundings};
 use super::{Check, Remark, cut};
 use crate::pipeline::Waivable;
 use crate::reason::{duration, seconds_between};
 
-impl Subject<'_> {
+impl Surroundings<'_> {
     /// No freeze holds.
-    pub(super) fn check_freeze(&self, now: Timestamp) -> Check {
-        let freezes = &self.record.registration.freezes;
+    pub fn check_freeze(&self, now: Timestamp) -> Check {
+        let freezes = &self.registration.freezes;
         let mut remarks = Vec::new();
         for (index, freeze) in freezes.iter().enumerate() {
             match freeze.span(&format!("freezes[{index}]")).map(|span| span.until(now)) {
@@ -43,7 +43,9 @@ impl Subject<'_> {
         }
         Check::of("freeze", remarks)
     }
+}
 
+impl Subject<'_> {
     /// Everything that must be vouched for is; nothing if nothing must.
     pub(super) fn check_attestations(&self) -> Option<Check> {
         let names = &self.record.registration.preflight.attestations;

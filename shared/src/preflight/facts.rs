@@ -40,8 +40,8 @@ pub struct Facts {
     pub provisioned: Vec<(String, Seen<Option<u32>>)>,
     /// The guards that exist here.
     pub guards: Seen<Vec<GuardState>>,
-    /// The requests to the alias of the last day.
-    pub history: Seen<TrafficHistory>,
+    /// The requests to the alias of the last day; nothing where they were not asked for.
+    pub history: Option<Seen<TrafficHistory>>,
     /// The dead-letter queues that are registered.
     pub dead_letters: Vec<Seen<QueueLength>>,
     /// What the service answered.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Remark;
 use crate::names::{Generation, ServiceName};
-use crate::pipeline::{Onward, Run, Waivable};
-use crate::registration::Target;
+use crate::pipeline::{Onward, Run, Waivable, Waiver};
+use crate::registration::{Registration, Target};
 use crate::release::{Change, Phase, Release};
 use crate::shift::Refusal;
 use crate::situation::ServiceRecord;
@@ -103,16 +103,47 @@ pub fn standing<'record>(
     Ok(Standing::Open(Subject { record, release, run, change, target }))
 }
 
-impl Subject<'_> {
+/// What lies around the versions of a release: the service's guards, queues and freezes, and what of them is waived. A
+/// deployment on ECS has this and no more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Surroundings<'record> {
+    pub(super) registration: &'record Registration,
+    pub(super) waiver: Option<&'record Waiver>,
+    /// An ARN in the region and account where the suite lies.
+    pub(super) here: &'record str,
+}
+
+impl<'record> Surroundings<'record> {
+    /// Those of a service of which nothing is waived; `here` is an ARN in the region and account where the suite lies.
+    pub fn of(registration: &'record Registration, here: &'record str) -> Self {
+        Self { registration, waiver: None, here }
+    }
+
     /// What fails unless a person has waived it.
     pub(super) fn failed_unless_waived(&self, check: Waivable, detail: impl ToString) -> Remark {
         let detail = detail.to_string();
-        match self.run.waiver.as_ref().filter(|waiver| waiver.checks.contains(&check)) {
+        match self.waiver.filter(|waiver| waiver.checks.contains(&check)) {
             Some(waiver) => Remark {
                 outcome: super::Outcome::Waived,
                 detail: format!("{detail} (waived by {}: {})", waiver.by, waiver.why),
             },
             None => Remark::failed(detail),
         }
+    }
+}
+
+impl<'record> Subject<'record> {
+    /// What lies around the release.
+    pub fn surroundings(&self) -> Surroundings<'record> {
+        Surroundings {
+            registration: &self.record.registration,
+            waiver: self.run.waiver.as_ref(),
+            here: &self.run.execution,
+        }
+    }
+
+    /// What fails unless a person has waived it.
+    pub(super) fn failed_unless_waived(&self, check: Waivable, detail: impl ToString) -> Remark {
+        self.surroundings().failed_unless_waived(check, detail)
     }
 }

@@ -85,10 +85,11 @@ struct Prospect {
 
 impl Subject<'_> {
     /// Every stage can be proved by the traffic that is to be expected.
-    pub(super) fn check_traffic(&self, history: &Seen<TrafficHistory>) -> Check {
+    pub(super) fn check_traffic(&self, history: Option<&Seen<TrafficHistory>>) -> Check {
         let history = match history {
-            Ok(history) => history,
-            Err(unseen) => {
+            Some(Ok(history)) => history,
+            None => return Remark::failed("the requests of the last day were not asked for").of("traffic"),
+            Some(Err(unseen)) => {
                 let detail = format!("the requests of the last day {unseen}");
                 return self.failed_unless_waived(Waivable::Traffic, detail).of("traffic");
             }

@@ -1,11 +1,15 @@
 //! What is checked before a release moves traffic, and when none may begin.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod freeze;
 
 pub use freeze::Freeze;
+
+use super::is_public;
 
 /// What is checked before a release moves traffic, besides what is always checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,16 +34,22 @@ impl Preflight {
     }
 }
 
-/// A call with an answer to expect.
+/// A call with an answer to expect. Without anything to expect, the version must only not fail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Smoke {
     /// The event that the version is called with.
     pub payload: Value,
-    /// What its answer must hold. Without any, it must only not fail.
+    /// What must stand at `/statusCode` of its answer, as a number or as text: how a function answers API Gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What its answer must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<SmokeExpectation>,
+    /// A JSON Schema that its answer must satisfy. It stands for itself: `$ref` only points into it, with `#/$defs/…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
 }
 
 /// A part of an answer, and its value.
@@ -63,6 +73,10 @@ pub struct HealthCheck {
     /// The status that it must answer with.
     #[serde(default = "ok")]
     pub status: u16,
+    /// Whether the address may be a private one: in the VPC, on this machine, of the metadata service. Without this it is
+    /// not asked, whatever its name resolves to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
 }
 
 fn ok() -> u16 {
@@ -76,5 +90,21 @@ impl HealthCheck {
         let rest = url.get(scheme.len()..)?;
         let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         (host > 0).then(|| url.split_at(scheme.len() + host))
+    }
+
+    /// The address that its URL gives in place of a name, if it may not be asked.
+    pub(crate) fn forbidden_address(&self) -> Option<IpAddr> {
+        let (server, _) = Self::parts(&self.url)?;
+        let (_, host) = server.split_once("://")?;
+        let host = match host.strip_prefix('[') {
+            Some(bracketed) => bracketed.split_once(']')?.0,
+            None => host.split_once(':').map_or(host, |(host, _)| host),
+        };
+        host.parse().ok().filter(|address| !self.may_ask(*address))
+    }
+
+    /// Whether the address, which its host resolves to, may be asked.
+    pub(crate) fn may_ask(&self, address: IpAddr) -> bool {
+        self.private || is_public(address)
     }
 }

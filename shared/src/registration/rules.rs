@@ -11,6 +11,7 @@ use crate::names::AlarmArn;
 use crate::shift::PIN_SUFFIX;
 
 mod checks;
+mod hooks;
 mod metrics;
 mod stages;
 
@@ -61,12 +62,14 @@ impl Registration {
         self.check_barriers(&mut violations);
         self.check_preflight(&mut violations);
         self.check_metrics(&mut violations);
+        self.check_hooks(&mut violations);
         violations
     }
 
     fn check_targets(&self, violations: &mut Vec<Violation>) {
         let count = self.targets.len();
-        if !(1..=TARGETS_MAX).contains(&count) {
+        let least = usize::from(self.hooks.ecs_services.is_empty());
+        if !(least..=TARGETS_MAX).contains(&count) {
             violations.push(Violation::new(
                 "targets",
                 format!("{count} long"),

@@ -3,11 +3,13 @@
 use ripcord::error_type::ErrorType;
 use ripcord::finding::Found;
 use ripcord::judge::Tally;
+use ripcord::names::Weight;
 use ripcord::pipeline::{Run, Turn, Waivable, Waiver};
 use ripcord::plan::Step;
 use ripcord::preflight::{
     Answers, Check, Conclusion, Facts, GuardState, Outcome, PreflightRequest, Standing, Subject,
-    TrafficHistory, Unseen, VersionState, decide_preflight, decide_verification, standing,
+    TrafficHistory, Unseen, VersionState, decide_hook_before, decide_preflight, decide_verification,
+    standing,
 };
 use ripcord::release::{Phase, Release};
 use ripcord::signal::AlarmState;
@@ -22,6 +24,7 @@ mod dead_letters;
 mod freezes;
 mod guards;
 mod rules;
+mod schema;
 mod target;
 mod traffic_history;
 
@@ -67,7 +70,10 @@ impl Case {
             invocable: Ok(()),
             provisioned: vec![("live".to_owned(), Ok(None)), ("2".to_owned(), Ok(None))],
             guards: Ok(vec![guard("errors", AlarmState::Ok)]),
-            history: Ok(TrafficHistory { seen: Tally { bad: 144, requests: 1_440_000 }, minutes: 1_440 }),
+            history: Some(Ok(TrafficHistory {
+                seen: Tally { bad: 144, requests: 1_440_000 },
+                minutes: 1_440,
+            })),
             dead_letters: Vec::new(),
             answers: Answers::default(),
         };
@@ -339,4 +345,34 @@ fn a_request_is_refused_by_its_field() {
         assert_eq!(refusal.error_type(), ErrorType::RequestInvalid);
         assert!(refusal.to_string().contains(expected), "{refusal}");
     }
+}
+
+#[test]
+fn before_a_shift_of_codedeploys_everything_is_checked_but_the_traffic_and_what_nobody_can_vouch_for() {
+    let mut case = Case::well();
+    case.record.registration.preflight.attestations = vec!["tests".to_owned()];
+    let names = |checks: &[Check]| checks.iter().map(|check| check.name.clone()).collect::<Vec<_>>();
+    let ours = names(&case.before("10:00:00").checks);
+    case.facts.history = None;
+    let checks = case.with_subject(|subject| decide_hook_before(subject, &case.facts, at("10:00:00")));
+    let left_out = |name: &&String| ["traffic", "attestations"].contains(&name.as_str());
+    assert_eq!(ours.iter().filter(left_out).count(), 2);
+    assert_eq!(names(&checks), ours.iter().filter(|name| !left_out(name)).cloned().collect::<Vec<_>>());
+    assert!(checks.iter().all(|check| check.outcome <= Outcome::Noted), "{checks:?}");
+    // What was not asked for proves no stage.
+    assert_eq!(found(&case.before("10:00:00"), "traffic").outcome, Outcome::Failed);
+}
+
+#[test]
+fn to_the_judge_a_deployment_of_codedeploys_is_one_stage_with_all_traffic() {
+    let mut registration = World::checkout().record.registration;
+    registration.hooks.watch_minutes = 7;
+    registration.limits.latency_ms_max = Some(200);
+    let here = "arn:aws:codedeploy:eu-west-1:123456789012:application:checkout";
+    let run = Run::of_hook(&registration, here.to_owned(), Some(at("10:00:00")), 10);
+    let (index, stage, reached) = run.stage().unwrap();
+    assert_eq!((index, stage.weight, stage.bake_minutes, reached.at), (0, Weight::ALL, 7, at("10:00:00")));
+    assert_eq!((stage.limits.error_rate_max, stage.limits.latency_ms_max), (Some(0.05), Some(200)));
+    assert_eq!(run.strategy.watched_minutes_max(stage), 7);
+    assert!(Run::of_hook(&registration, here.to_owned(), None, 10).stage().is_none());
 }

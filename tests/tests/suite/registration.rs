@@ -306,7 +306,7 @@ fn an_unknown_field_is_refused_by_its_path() {
         (
             "/surprise",
             "surprise",
-            "one of `$schema`, `service`, `targets`, `guards`, `stages`, `limits`, `metrics`, `dead_letter_queues`, `preflight`, `freezes`, `release`, `rollback`, `barriers`, `environments`",
+            "one of `$schema`, `service`, `targets`, `guards`, `stages`, `limits`, `metrics`, `dead_letter_queues`, `preflight`, `hooks`, `freezes`, `release`, `rollback`, `barriers`, `environments`",
         ),
         ("/targets/0/surprise", "targets[0].surprise", "one of `name`, `kind`, `function`, `alias`"),
         ("/guards/0/surprise", "guards[0].surprise", "`alarm`"),

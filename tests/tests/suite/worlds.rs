@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use ripcord::decide::Moment;
 use ripcord::names::{FunctionVersion, Generation, Weight};
 use ripcord::registration::{
-    Barrier, Guard, Limits, Preflight, Registration, ReleasePolicy, RollbackPolicy, Target, TargetKind,
+    Barrier, Guard, HookPolicy, Limits, Preflight, Registration, ReleasePolicy, RollbackPolicy, Target,
+    TargetKind,
 };
 use ripcord::release::{Change, Intent, PastRollback, Phase, Release, Report};
 use ripcord::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
@@ -76,6 +77,7 @@ pub(crate) fn registration(targets: &[&str]) -> Registration {
         metrics: Vec::new(),
         dead_letter_queues: Vec::new(),
         preflight: Preflight::default(),
+        hooks: HookPolicy::default(),
         freezes: Vec::new(),
         release: ReleasePolicy::default(),
         environments: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Violation;
-use crate::registration::{HealthCheck, Registration, Smoke};
+use crate::registration::{AnswerSchema, HealthCheck, Registration, Smoke};
 
 const URL_LENGTH_MAX: usize = 2_048;
 /// A smoke test is a small question. Lambda would take 6 MB, but the ledger holds the registration in one item of 400 KB.
@@ -15,7 +15,7 @@ impl Registration {
             check_smoke(smoke, violations);
         }
         if let Some(health) = &self.preflight.health {
-            check_health(health, violations);
+            check_health("preflight.health", health, violations);
         }
         check_attestations(&self.preflight.attestations, violations);
         for (index, freeze) in self.freezes.iter().enumerate() {
@@ -39,6 +39,18 @@ fn check_smoke(smoke: &Smoke, violations: &mut Vec<Violation>) {
         let rule = format!("at most {PAYLOAD_BYTES_MAX} bytes of JSON");
         violations.push(Violation::new("preflight.smoke.payload", format!("{bytes} bytes long"), rule));
     }
+    if let Some(status) = smoke.status {
+        check_status("preflight.smoke.status", status, violations);
+    }
+    if let Some(schema) = &smoke.schema {
+        let bytes = schema.to_string().len();
+        if bytes > PAYLOAD_BYTES_MAX {
+            let rule = format!("at most {PAYLOAD_BYTES_MAX} bytes of JSON");
+            violations.push(Violation::new("preflight.smoke.schema", format!("{bytes} bytes long"), rule));
+        } else if let Err(invalid) = AnswerSchema::parse(schema) {
+            violations.push(Violation::new("preflight.smoke.schema", "not valid", invalid.to_string()));
+        }
+    }
     for (index, expectation) in smoke.expect.iter().enumerate() {
         if !expectation.pointer.is_empty() && !expectation.pointer.starts_with('/') {
             let rule = "a JSON pointer, which begins with '/'; an empty one is the whole answer";
@@ -51,18 +63,25 @@ fn check_smoke(smoke: &Smoke, violations: &mut Vec<Violation>) {
     }
 }
 
-fn check_health(health: &HealthCheck, violations: &mut Vec<Violation>) {
+/// The rules for an address that must answer, wherever it is registered.
+pub(super) fn check_health(field: &str, health: &HealthCheck, violations: &mut Vec<Violation>) {
     let url = &health.url;
     let length = url.chars().count();
     if length > URL_LENGTH_MAX {
         let rule = format!("at most {URL_LENGTH_MAX} characters");
-        violations.push(Violation::new("preflight.health.url", format!("{length} characters long"), rule));
+        violations.push(Violation::new(format!("{field}.url"), format!("{length} characters long"), rule));
     } else if let Some((value, rule)) = url_breach(url) {
-        violations.push(Violation::new("preflight.health.url", value, rule));
+        violations.push(Violation::new(format!("{field}.url"), value, rule));
+    } else if health.forbidden_address().is_some() {
+        let rule = "an address that is not public is only asked with \"private\": true";
+        violations.push(Violation::new(format!("{field}.url"), format!("{url:?}"), rule));
     }
-    if !(100..=599).contains(&health.status) {
-        let rule = "a status of HTTP, between 100 and 599";
-        violations.push(Violation::new("preflight.health.status", health.status, rule));
+    check_status(&format!("{field}.status"), health.status, violations);
+}
+
+fn check_status(field: &str, status: u16, violations: &mut Vec<Violation>) {
+    if !(100..=599).contains(&status) {
+        violations.push(Violation::new(field, status, "a status of HTTP, between 100 and 599"));
     }
 }
 

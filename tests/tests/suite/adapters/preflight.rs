@@ -45,6 +45,8 @@ fn smoked() -> ServiceRecord {
     let mut record = Case::well().record;
     record.registration.preflight.smoke = Some(Smoke {
         payload: json!({ "path": "/health" }),
+        status: None,
+        schema: None,
         expect: vec![SmokeExpectation { pointer: "/statusCode".to_owned(), equals: json!(200) }],
     });
     record

@@ -127,7 +127,7 @@ fn found(scene: &Scene, stage: usize) -> StageLook {
     let finding: Finding = serde_json::from_str(scene.written()[&key]["doc"].as_s().unwrap()).unwrap();
     match finding.found {
         Found::Stage(look) => *look,
-        other @ (Found::Before(_) | Found::After(_)) => panic!("{other:?}"),
+        other @ (Found::Before(_) | Found::After(_) | Found::Hook(_)) => panic!("{other:?}"),
     }
 }
 

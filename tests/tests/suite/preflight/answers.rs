@@ -11,7 +11,7 @@ pub(super) fn smoke(expect: &[(&str, Value)]) -> Smoke {
         pointer: (*pointer).to_owned(),
         equals: equals.clone(),
     };
-    Smoke { payload: json!({}), expect: expect.iter().map(expectation).collect() }
+    Smoke { payload: json!({}), status: None, expect: expect.iter().map(expectation).collect(), schema: None }
 }
 
 fn answered(expect: &[(&str, Value)], payload: &str, error: Option<&str>) -> impl FnOnce(&mut Case) {
@@ -41,6 +41,78 @@ fn a_smoke_test_without_expectations_must_only_not_fail() {
         "smoke",
         Outcome::Failed,
         r#"version 2 failed (Unhandled): {"errorType":"KeyError"}"#,
+    );
+}
+
+fn demanding(status: Option<u16>, schema: Option<Value>, payload: &str) -> impl FnOnce(&mut Case) {
+    let smoke = Smoke { status, schema, ..smoke(&[("/ok", json!(true))]) };
+    let answer = SmokeAnswer { function_error: None, payload: payload.to_owned() };
+    move |case| {
+        case.record.registration.preflight.smoke = Some(smoke);
+        case.facts.answers.smoke = Some(Ok(answer));
+    }
+}
+
+#[test]
+fn a_status_may_be_a_number_or_text() {
+    for answered in ["200", "200.0", "\"200\""] {
+        let payload = format!("{{\"ok\":true,\"statusCode\":{answered}}}");
+        let case = demanding(Some(200), None, &payload);
+        check(case, "smoke", Outcome::Passed, "version 2 meets all of 2 expectations");
+    }
+    for (answered, shown) in
+        [("201", "201"), ("\"2e2\"", "\"2e2\""), ("true", "true"), ("null", "null"), ("[200]", "[200]")]
+    {
+        let payload = format!("{{\"ok\":true,\"statusCode\":{answered}}}");
+        let said =
+            format!("version 2 does not meet 1 of 2 expectations; /statusCode is {shown}, expected 200");
+        check(demanding(Some(200), None, &payload), "smoke", Outcome::Failed, &said);
+    }
+    let said = "version 2 does not meet 2 of 2 expectations; /statusCode is missing, expected 200; /ok is missing, expected true";
+    check(demanding(Some(200), None, "{}"), "smoke", Outcome::Failed, said);
+}
+
+#[test]
+fn an_answer_satisfies_its_schema_or_fails_with_the_places() {
+    let schema =
+        json!({ "properties": { "ok": { "const": true }, "n": { "items": { "type": "integer" } } } });
+    check(
+        demanding(None, Some(schema.clone()), r#"{"ok":true,"n":[1]}"#),
+        "smoke",
+        Outcome::Passed,
+        "version 2 meets all of 1 expectations; the answer of version 2 satisfies its schema",
+    );
+    check(
+        demanding(None, Some(schema.clone()), r#"{"ok":true,"n":["a",2,"b","c","d"]}"#),
+        "smoke",
+        Outcome::Failed,
+        "the answer of version 2 breaks its schema in 4 places; /n/0 is \"a\", and not of type integer; /n/2 is \"b\", and \
+         not of type integer; /n/3 is \"c\", and not of type integer; version 2 meets all of 1 expectations",
+    );
+    check(
+        demanding(None, Some(schema), "no JSON"),
+        "smoke",
+        Outcome::Failed,
+        "version 2 answered what is no JSON: no JSON",
+    );
+}
+
+#[test]
+fn a_schema_that_cannot_be_followed_passes_nothing() {
+    check(
+        demanding(None, Some(json!({ "$ref": "#" })), r#"{"ok":true}"#),
+        "smoke",
+        Outcome::Failed,
+        "whether the answer of version 2 satisfies its schema is not known: the schema could not be followed to its end within \
+         1000000 steps, 100 deep; version 2 meets all of 1 expectations",
+    );
+    // It was registered when such a thing was let through.
+    check(
+        demanding(None, Some(json!({ "minimum": null })), r#"{"ok":true}"#),
+        "smoke",
+        Outcome::Failed,
+        "whether the answer of version 2 satisfies its schema is not known: minimum: invalid type: null, expected a JSON \
+         number; version 2 meets all of 1 expectations",
     );
 }
 
@@ -98,7 +170,7 @@ fn a_registered_smoke_test_that_was_not_asked_does_not_pass() {
 fn health(answer: Option<HealthAnswer>) -> impl FnOnce(&mut Case) {
     |case| {
         let url = "https://checkout.example/health".to_owned();
-        case.record.registration.preflight.health = Some(HealthCheck { url, status: 204 });
+        case.record.registration.preflight.health = Some(HealthCheck { url, status: 204, private: false });
         case.facts.answers.health = answer.map_or_else(|| Some(unseen()), |answer| Some(Ok(answer)));
     }
 }

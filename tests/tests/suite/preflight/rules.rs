@@ -28,7 +28,7 @@ fn a_health_check_has_an_address_that_can_be_asked() {
     let field = "preflight.health.url is";
     let scheme = "an address that begins with http:// or https:// and names a host";
     health("https://checkout.example/health?deep=1", 200, "");
-    health("http://127.0.0.1:8080", 200, "");
+    health("http://checkout.example:8080", 200, "");
     for url in ["ftp://checkout.example", "checkout.example", "https://", "https:///health", "https://?a"] {
         health(url, 200, &format!("{field} {url:?}: {scheme}"));
     }
@@ -50,7 +50,7 @@ fn a_health_check_has_an_address_that_can_be_asked() {
 #[test]
 fn the_port_of_a_health_check_is_one() {
     let url = |host: &str| format!("https://{host}/health");
-    for host in ["a", "a:1", "a:65535", "[::1]", "[::1]:8080"] {
+    for host in ["a", "a:1", "a:65535", "[2a05:d018::1]", "[2a05:d018::1]:8080"] {
         health(&url(host), 200, "");
     }
     let rule = "a host, and behind it a port from 1 to 65535 or none";
@@ -58,6 +58,20 @@ fn the_port_of_a_health_check_is_one() {
         let url = url(host);
         health(&url, 200, &format!("preflight.health.url is {url:?}: {rule}"));
     }
+}
+
+#[test]
+fn an_address_that_is_not_public_is_only_asked_where_that_is_meant() {
+    let rule = "an address that is not public is only asked with \"private\": true";
+    for host in
+        ["127.0.0.1", "169.254.169.254:80", "10.1.2.3", "[::1]:8080", "[fd00:ec2::254]", "[::ffff:10.0.0.1]"]
+    {
+        let url = format!("http://{host}/health");
+        health(&url, 200, &format!("preflight.health.url is {url:?}: {rule}"));
+        report("preflight", json!({ "health": { "url": url, "private": true } }), "");
+    }
+    // What a name resolves to is seen when it is asked.
+    health("http://localhost/health", 200, "");
 }
 
 #[test]
@@ -93,6 +107,79 @@ fn a_smoke_test_is_small_and_points_into_an_answer() {
         "preflight.smoke.expect[0].pointer is \"statusCode\": a JSON pointer, which begins with '/'; an empty one is the \
          whole answer",
     );
+}
+
+#[test]
+fn a_smoke_test_demands_a_status_that_exists_and_a_schema_that_can_be_checked() {
+    let smoke = |field: &str, value: Value| json!({ "smoke": { "payload": {}, field: value } });
+    for status in [100, 599] {
+        report("preflight", smoke("status", json!(status)), "");
+    }
+    for status in [0, 99, 600] {
+        let expected = format!("preflight.smoke.status is {status}: a status of HTTP, between 100 and 599");
+        report("preflight", smoke("status", json!(status)), &expected);
+    }
+    report("preflight", smoke("schema", json!({ "required": ["orders"] })), "");
+    report(
+        "preflight",
+        smoke("schema", json!({ "items": { "$ref": "https://example.com/order.json" } })),
+        "preflight.smoke.schema is not valid: ./items: $ref \"https://example.com/order.json\" points neither to # nor to a \
+         definition at #/$defs/NAME",
+    );
+    let long = |bytes: usize| smoke("schema", json!({ "title": "x".repeat(bytes - 12) }));
+    report("preflight", long(128 * 1024), "");
+    report(
+        "preflight",
+        long(128 * 1024 + 1),
+        "preflight.smoke.schema is 131073 bytes long: at most 131072 bytes of JSON",
+    );
+}
+
+#[test]
+fn a_hook_watches_for_thirteen_minutes_at_most() {
+    for minutes in [0, 13] {
+        report("hooks", json!({ "watch_minutes": minutes }), "");
+    }
+    let expected = "hooks.watch_minutes is 14: at most 13: the function that watches lives for 15 minutes";
+    report("hooks", json!({ "watch_minutes": 14 }), expected);
+}
+
+#[test]
+fn ecs_services_are_named_once_and_have_addresses_that_can_be_asked() {
+    let services = |count: usize| -> Vec<Value> {
+        (0..count).map(|n| json!({ "cluster": "shop", "service": format!("web-{n}") })).collect()
+    };
+    report("hooks", json!({ "ecs_services": services(10) }), "");
+    report("hooks", json!({ "ecs_services": services(11) }), "hooks.ecs_services is 11 long: at most 10");
+    let mut twice = services(2);
+    twice[1] = twice[0].clone();
+    report(
+        "hooks",
+        json!({ "ecs_services": twice }),
+        "hooks.ecs_services[1] is shop/web-0: an ECS service is named once",
+    );
+    let mut unwell = services(1);
+    unwell[0]["health"] = json!({ "url": "http://10.0.0.1/", "status": 0 });
+    report(
+        "hooks",
+        json!({ "ecs_services": unwell }),
+        "hooks.ecs_services[0].health.url is \"http://10.0.0.1/\": an address that is not public is only asked with \
+         \"private\": true\n\
+         hooks.ecs_services[0].health.status is 0: a status of HTTP, between 100 and 599",
+    );
+}
+
+#[test]
+fn a_service_on_ecs_alone_needs_no_target() {
+    let mut document = json!({
+        "service": "checkout",
+        "guards": [{ "alarm": "errors" }],
+        "hooks": { "ecs_services": [{ "cluster": "shop", "service": "web" }] },
+    });
+    assert!(Registration::parse(&document.to_string()).is_ok());
+    document["hooks"] = json!({});
+    let violations = Registration::parse(&document.to_string()).unwrap_err();
+    assert_eq!(violations[0].to_string(), "targets is 0 long: a service has 1 to 10");
 }
 
 #[test]

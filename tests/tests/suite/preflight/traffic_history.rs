@@ -14,7 +14,7 @@ use crate::worlds::{at, seconds, target};
 /// minutes at 10 %, because a tenth of ten minutes is one minute.
 fn had(requests: u64, bad: u64) -> impl Fn(&mut Case) {
     move |case| {
-        case.facts.history = Ok(TrafficHistory { seen: Tally { bad, requests }, minutes: 1_440 });
+        case.facts.history = Some(Ok(TrafficHistory { seen: Tally { bad, requests }, minutes: 1_440 }));
     }
 }
 
@@ -125,9 +125,9 @@ fn long_lists_of_stages_are_cut() {
 #[test]
 fn traffic_that_could_not_be_seen_passes_nothing_and_is_waived_with_these_words() {
     let detail = "the requests of the last day could not be seen: AccessDenied";
-    check_waivable(Waivable::Traffic, |case| case.facts.history = unseen(), "traffic", detail);
+    check_waivable(Waivable::Traffic, |case| case.facts.history = Some(unseen()), "traffic", detail);
     let asked = |case: &mut Case| {
-        case.facts.history = unseen();
+        case.facts.history = Some(unseen());
         case.run().strategy.unproven = Unproven::Ask;
     };
     check(asked, "traffic", Outcome::Failed, detail);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use release_preflight::{Inspector, inspect};
-use ripcord::aws::{Aws, CallFailed, Connection, Credentials, Endpoints, SuiteNames};
+use ripcord::aws::{Aws, CallFailed, Connection, Credentials, Endpoints, SuiteNames, answer_of};
 use ripcord::error_type::ErrorType;
 use ripcord::pipeline::Tempo;
 use ripcord::preflight::HealthAnswer;
@@ -80,7 +80,7 @@ fn aws(lambda: Endpoints) -> Aws {
 }
 
 async fn get(url: &str, patience: Duration) -> Result<HealthAnswer, CallFailed> {
-    aws(Endpoints::Aws).get(url, patience).await
+    answer_of(&HealthCheck { url: url.to_owned(), status: 200, private: true }, patience).await
 }
 
 const PATIENT: Duration = Duration::from_secs(60);
@@ -183,6 +183,31 @@ async fn an_address_where_nobody_listens_is_unseen_at_once_and_says_why() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_not_public_is_not_asked() {
+    let (url, asked) = server(|stream, _| async move { say(stream, "HTTP/1.1 200 OK\r\n\r\n").await }).await;
+    let port = url.rsplit_once(':').unwrap().1.to_owned();
+    // The system's resolver reads 2130706433, 0x7f.1 and 127.1 as addresses; nobody before it does.
+    for (host, address) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[::ffff:127.0.0.1]", "::ffff:127.0.0.1"),
+        ("localhost", ""),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+    ] {
+        let url = format!("http://{host}:{port}/");
+        let answer = answer_of(&HealthCheck { url, status: 200, private: false }, PATIENT).await;
+        unseen(&answer, &format!("{address} is not public, and the check does not say \"private\": true"));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let url = format!("http://localhost:{port}/");
+    let answer = answer_of(&HealthCheck { url, status: 200, private: true }, PATIENT).await;
+    assert_eq!(answer.map(|answer| answer.status), Ok(200));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_unseen() {
     let (url, _) = server(|stream, _| async move { say(stream, "SSH-2.0-OpenSSH_9.2\r\n").await }).await;
     unseen(&get(&url, PATIENT).await, "invalid HTTP version");
@@ -246,7 +271,7 @@ async fn in_a_second(stream: TcpStream, head: String) {
 fn items() -> Vec<Item> {
     let mut record = super::smoked();
     record.registration.preflight.health =
-        Some(HealthCheck { url: "http://127.0.0.1:9/health".to_owned(), status: 200 });
+        Some(HealthCheck { url: "http://127.0.0.1:9/health".to_owned(), status: 200, private: true });
     items_of(&record)
 }
 

@@ -1,0 +1,36 @@
+//! The rules for what hooks do.
+
+use std::collections::BTreeSet;
+
+use super::checks::check_health;
+use super::{TARGETS_MAX, Violation};
+use crate::registration::Registration;
+
+/// A function lives for 15 minutes, and needs some of them for the checks before and for the answer after.
+const WATCH_MINUTES_MAX: u32 = 13;
+
+impl Registration {
+    pub(super) fn check_hooks(&self, violations: &mut Vec<Violation>) {
+        let minutes = self.hooks.watch_minutes;
+        if minutes > WATCH_MINUTES_MAX {
+            let rule = format!("at most {WATCH_MINUTES_MAX}: the function that watches lives for 15 minutes");
+            violations.push(Violation::new("hooks.watch_minutes", minutes, rule));
+        }
+        let services = &self.hooks.ecs_services;
+        if services.len() > TARGETS_MAX {
+            let (count, rule) = (services.len(), format!("at most {TARGETS_MAX}"));
+            violations.push(Violation::new("hooks.ecs_services", format!("{count} long"), rule));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, service) in services.iter().enumerate() {
+            let field = format!("hooks.ecs_services[{index}]");
+            if !seen.insert((&service.cluster, &service.service)) {
+                let named = format!("{}/{}", service.cluster, service.service);
+                violations.push(Violation::new(&field, named, "an ECS service is named once"));
+            }
+            if let Some(health) = &service.health {
+                check_health(&format!("{field}.health"), health, violations);
+            }
+        }
+    }
+}
