@@ -2,6 +2,7 @@
 
 mod alarms;
 mod alias;
+pub mod apart;
 mod connect;
 pub mod console;
 mod deployments;

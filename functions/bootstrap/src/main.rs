@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use release_preflight::Inspector;
+use ripcord::aws::apart::CHECK;
 use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
 use ripcord::error_type::Failure;
 use ripcord::pipeline::Tempo;
@@ -25,6 +26,9 @@ use stage_validator::Validator;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::from_environment()?;
+    if env::args().nth(1).as_deref() == Some(CHECK) {
+        return check(settings).await;
+    }
     let aws = Aws::new(&settings.connection.sdk_config(), settings.names);
     let Settings { namespace, tempo, .. } = settings;
     let clock = Timestamp::now;
@@ -60,6 +64,11 @@ async fn main() -> anyhow::Result<()> {
         other => bail!("no function of this suite is called {other:?}"),
     };
     ended.map_err(|error| anyhow::anyhow!("failed to serve the runtime API: {error}"))
+}
+
+/// What a function does in a process of its own, because it may hang or die of it.
+async fn check(settings: Settings) -> anyhow::Result<()> {
+    bail!("{:?} checks nothing in a process of its own", settings.handler)
 }
 
 /// The runtime would name an error after its Rust type; state machines match on ours.

@@ -1,0 +1,171 @@
+//! Work apart, with real processes: however it ends, the desk lives on and knows.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use ripcord::aws::apart::{Apart, Fate, LastWords};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_apart");
+/// Longer than any machine takes for what is tried here, and ended by the answer.
+const LONG: Duration = Duration::from_secs(60);
+/// Long enough for a process to start and speak.
+const SHORT: Duration = Duration::from_secs(2);
+
+async fn told(what: &str, patience: Duration) -> Result<Value, Fate> {
+    Apart::in_program(PROGRAM).run(&json!({ "do": what }), patience).await
+}
+
+fn died(how: &str, last_words: &str) -> Result<Value, Fate> {
+    Err(Fate::Died { how: how.to_owned(), last_words: LastWords(last_words.to_owned()) })
+}
+
+fn children() -> Vec<String> {
+    let me = std::process::id();
+    let tasks = std::fs::read_dir(format!("/proc/{me}/task")).unwrap();
+    let of =
+        |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    tasks
+        .flat_map(|task| of(task.unwrap()).split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_answer_comes_back() {
+    assert_eq!(told("answer", LONG).await, Ok(json!({ "did": "answer" })));
+    assert_eq!(children(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_panic_is_told_in_its_own_words() {
+    let Err(Fate::Died { how, last_words }) = told("panic", LONG).await else { panic!("it answered") };
+    // What is shipped aborts at a panic; what is built for tests unwinds.
+    assert_eq!(how, "exit status: 101");
+    assert!(last_words.0.starts_with("panicked at tests/src/bin/apart.rs:"), "{last_words}");
+    assert!(last_words.0.ends_with(": the sky is falling"), "{last_words}");
+}
+
+#[tokio::test]
+async fn a_death_is_told_by_its_signal_or_code() {
+    assert_eq!(told("abort", LONG).await, died("signal: 6 (SIGABRT)", "about to abort"));
+    assert_eq!(told("exit", LONG).await, died("exit status: 7", ""));
+    assert_eq!(children(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_stops_in_the_middle_of_an_answer_has_not_answered() {
+    assert_eq!(told("stop short", LONG).await, died("exit status: 0", ""));
+}
+
+#[tokio::test]
+async fn silence_ends_when_patience_does_and_leaves_no_process() {
+    for what in ["hang", "spin"] {
+        let begun = std::time::Instant::now();
+        let Err(Fate::Silent { patience, .. }) = told(what, SHORT).await else { panic!("{what} answered") };
+        assert_eq!(patience, SHORT);
+        assert!(begun.elapsed() >= SHORT);
+        assert_eq!(children(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_can_read_says_how_it_begins() {
+    let Err(Fate::Garbled { text, .. }) = told("garble", LONG).await else { panic!("it could be read") };
+    assert_eq!(text, "this is no answer");
+    let Err(Fate::Garbled { text, .. }) = told("answer without end", LONG).await else {
+        panic!("it could be read")
+    };
+    assert_eq!(text, "x".repeat(300));
+    assert_eq!(children(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_first_answer_counts() {
+    assert_eq!(told("answer twice", LONG).await, Ok(json!("the first")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_says_why() {
+    let heard: Result<Value, _> = Apart::in_program("/nowhere").run(&json!({}), LONG).await;
+    let why = "No such file or directory (os error 2)".to_owned();
+    assert_eq!(heard, Err(Fate::NotStarted { why }));
+}
+
+#[tokio::test]
+async fn whoever_stops_waiting_leaves_no_process() {
+    let given_up = tokio::time::timeout(SHORT, told("hang", LONG)).await;
+    assert!(given_up.is_err());
+    // The runtime reaps what was dropped when it next hears of a child's end.
+    for _ in 0..100 {
+        if children().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{:?} live on", children());
+}
+
+/// The desk in a process of its own, as a function with some memory, and with what it passes through.
+fn desk(what: &str) -> Output {
+    Command::new(PROGRAM).arg(what).env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256").output().unwrap()
+}
+
+fn last_line(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_the_work_prints_comes_out_of_the_desk() {
+    let desk = desk("answer");
+    let said = "on standard output\ndesk: Ok(Object {\"did\": String(\"answer\")})\n";
+    assert_eq!(String::from_utf8_lossy(&desk.stdout), said);
+    assert_eq!(String::from_utf8_lossy(&desk.stderr), "on standard error\n");
+}
+
+#[test]
+fn whoever_allocates_without_end_dies_alone() {
+    let desk = desk("allocate");
+    assert!(desk.status.success());
+    let heard = last_line(&desk.stdout);
+    assert!(heard.starts_with("desk: Err(Died { how: \"signal: 6 (SIGABRT)\""), "{heard}");
+    assert!(heard.contains("memory allocation of "), "{heard}");
+}
+
+#[test]
+fn babble_is_read_to_its_end_and_passed_on_within_bounds() {
+    for what in ["babble", "babble in one line"] {
+        let desk = desk(what);
+        let answered = format!("desk: Ok(Object {{\"did\": String({what:?})}})");
+        assert_eq!(last_line(&desk.stdout), answered);
+        for passed in [&desk.stdout, &desk.stderr] {
+            assert!(passed.len() <= 1024 * 1024 + answered.len() + 1, "{} bytes", passed.len());
+        }
+        assert!(desk.stderr.len() >= 512 * 1024, "{} bytes", desk.stderr.len());
+    }
+}
+
+#[test]
+fn whoever_works_for_a_desk_that_dies_dies_too() {
+    let mut desk = Command::new(PROGRAM).arg("hang").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(desk.stdout.take().unwrap()).lines();
+    let process = lines.next().unwrap().unwrap();
+    let process = Path::new("/proc").join(process);
+    let lives = || {
+        let stat = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+        // Whoever adopts a process that has ended may take its time to reap it.
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    assert!(lives());
+    desk.kill().unwrap();
+    desk.wait().unwrap();
+    for _ in 0..100 {
+        if !lives() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{} lives on", process.display());
+}
