@@ -6,8 +6,8 @@ use crate::exit_code::{self, ExitCode};
 use crate::failure::Failure;
 use crate::session::Place;
 use crate::{
-    abort, apply, approval, completions, deploy, evidence, list, output, plan, promote, rehearse, rollback,
-    schema, status, strategies, validate, watch, weights,
+    abort, apply, approval, completions, deploy, doctor, evidence, list, output, plan, promote, rehearse,
+    rollback, schema, status, strategies, validate, watch, weights,
 };
 
 const EXAMPLES: &str = "\
@@ -118,6 +118,9 @@ pub(crate) enum Command {
     /// Check registration documents, without AWS
     #[command(after_help = validate::EXAMPLES)]
     Validate(Answered<validate::Args>),
+    /// Find what makes rollbacks late, wrong or impossible, in templates or in the account
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(Answered<doctor::Args>),
     /// Register a service, or replace its registration
     #[command(after_help = apply::EXAMPLES)]
     Apply(Answered<apply::Args>),
@@ -148,6 +151,7 @@ impl Cli {
             Command::Promote(Answered { form, .. }) => form,
             Command::Evidence(Answered { form, .. }) => form,
             Command::Validate(Answered { form, .. }) => form,
+            Command::Doctor(Answered { form, .. }) => form,
             Command::Apply(Answered { form, .. }) => form,
             Command::Schema | Command::Completions(_) | Command::Rehearse(_) => return self.json_first,
         };
@@ -198,6 +202,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             let report = validate::run(&args);
             output::answer(&report, json, report.exit())
         }
+        Command::Doctor(Answered { args, .. }) => doctor::run(&args, place, json).await?,
         Command::Apply(Answered { args, .. }) => output::answer(&apply::run(&args, place).await?, json, done),
         Command::Schema => output::answer(&schema::run(), false, done),
         Command::Completions(args) => {
@@ -238,6 +243,11 @@ mod tests {
             &["ripcord", "apply", "ripcord.json", "--stable", "api"],
             &["ripcord", "apply", "ripcord.json", "--expect", "-1"],
             &["ripcord", "validate"],
+            &["ripcord", "doctor", "--rule", "no-such-rule"],
+            &["ripcord", "doctor", "--param", "Stage"],
+            &["ripcord", "doctor", "--service", "checkout"],
+            &["ripcord", "doctor", "--account", "template.yaml"],
+            &["ripcord", "doctor", "--json", "--format", "sarif"],
             &["ripcord", "deploy", "checkout"],
             &["ripcord", "deploy", "checkout", "--version", "$LATEST"],
             &["ripcord", "deploy", "checkout", "--version", "7", "--strategy", "linear", "--stages", "5"],

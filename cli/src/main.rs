@@ -19,6 +19,7 @@ mod args;
 mod changes;
 mod completions;
 mod deploy;
+mod doctor;
 mod elapsed;
 mod evidence;
 mod executions;

@@ -1,0 +1,33 @@
+//! `missing-data`: an alarm that does not say what missing data mean.
+
+use crate::doctor::alarm::Alarm;
+use crate::doctor::finding::{Severity, Sign};
+use crate::doctor::survey::Survey;
+
+pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+    survey.alarms.iter().filter_map(|alarm| judge(survey, alarm)).collect()
+}
+
+fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
+    let template = survey.template;
+    let resource = alarm.resource;
+    let filled = |expression: &String| expression.contains("FILL(");
+    if resource.property("TreatMissingData").is_some() || alarm.expressions.iter().any(filled) {
+        return None;
+    }
+    let acts = !template.listed(resource, "AlarmActions").is_empty();
+    let id = &resource.id;
+    let (severity, does) = if survey.is_guard(resource) {
+        (Severity::Warning, survey.guarding(resource))
+    } else if acts {
+        (Severity::Note, "has actions".to_owned())
+    } else {
+        return None;
+    };
+    let message = format!(
+        "{id} {does} and does not say what missing data mean: without traffic it is in INSUFFICIENT_DATA, and old datapoints decide"
+    );
+    // A metric of errors that is missing means that nothing was called.
+    let mend = format!("{id}:\n  Properties:\n    TreatMissingData: notBreaching");
+    Some(Sign::of(severity, resource, message, mend))
+}
