@@ -130,6 +130,14 @@ impl<'t> Metric<'t> {
         }
     }
 
+    /// Where one of its settings stands: in the alarm itself, or in its query.
+    pub(super) fn spot(&self, setting: &str) -> &'t Node {
+        let stat = self.node.get("MetricStat");
+        let metric = stat.and_then(|stat| stat.get("Metric"));
+        let places = [Some(self.node), stat, metric];
+        places.into_iter().flatten().find_map(|place| place.get(setting)).unwrap_or(self.node)
+    }
+
     pub(super) fn is_of(&self, namespace: &str) -> bool {
         self.namespace.as_deref() == Some(namespace)
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::document::Node;
+use super::finding::Severity;
 use super::template::{Resource, SAM_FUNCTION, Template};
 
 /// A shift that CodeDeploy makes whenever the template changes the function.
@@ -23,6 +24,8 @@ pub(super) struct Shift<'t> {
     /// The role that CodeDeploy takes on; SAM makes one if none is named.
     pub(super) role: Option<&'t Node>,
     pub(super) form: Form,
+    /// Whether the template alone says that it is enabled.
+    pub(super) certain: bool,
 }
 
 /// Which language the template speaks.
@@ -144,6 +147,7 @@ impl<'t> Shift<'t> {
                     .collect(),
                 role: template.all(node, "Role").pop(),
                 form: Form::Sam,
+                certain: enabled.iter().all(|node| template.boolean(node) == Some(true)),
             })
         };
         template.values(function, "DeploymentPreference").into_iter().filter_map(of).collect()
@@ -172,12 +176,18 @@ impl<'t> Shift<'t> {
                 hooks: hooks.iter().flat_map(|hook| template.all(policy, hook)).collect(),
                 role: template.all(node, "ServiceRoleArn").pop(),
                 form: Form::CloudFormation,
+                certain: true,
             })
         };
         policies
             .flat_map(|policy| template.all(policy, "CodeDeployLambdaAliasUpdate"))
             .filter_map(of)
             .collect()
+    }
+
+    /// What only the deployment knows is never an error here.
+    pub(super) fn gravest(&self) -> Severity {
+        if self.certain { Severity::Error } else { Severity::Warning }
     }
 
     pub(super) fn is_gradual(&self) -> bool {

@@ -22,7 +22,7 @@ fn judge(survey: &Survey<'_>, alarm: &Resource) -> Option<Sign> {
     let (severity, message) = if actions.iter().any(|action| survey.is_rollback(action)) {
         let severity = if always { Severity::Error } else { Severity::Note };
         (severity, format!("{id} calls Ripcord and its actions are switched off: it pulls no cord"))
-    } else if !survey.guarded_by(alarm).is_empty() {
+    } else if !actions.is_empty() && !survey.guarded_by(alarm).is_empty() {
         let message = format!(
             "the actions of {id} are switched off; it still {}, because CodeDeploy polls it, and it calls nobody else",
             survey.guarding(alarm)

@@ -32,13 +32,19 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
         format!("speaks of \"{word}\"")
     };
     let properties = alarm.resource.attribute("Properties")?;
-    let threshold = properties.get("Threshold").map(|node| survey.template.text(node).text);
+    let threshold = survey.template.number(properties, "Threshold");
+    // Whoever allows none at all has meant each single request.
+    let any = threshold.is_some_and(|threshold| threshold <= 1.0);
     let id = &alarm.resource.id;
     let name = metric.name.as_deref().unwrap_or_default();
-    let message = format!(
-        "{id} {does} and compares the Sum of {name} with {}: a count, which grows with traffic",
-        threshold.as_deref().unwrap_or("its threshold")
-    );
+    let (severity, counts) = match threshold {
+        Some(_) if any => {
+            (Severity::Note, "a single failed request is enough, however many there are".to_owned())
+        }
+        Some(threshold) => (Severity::Warning, format!("{threshold} is a count, which grows with traffic")),
+        None => (Severity::Warning, "its threshold is a count, which grows with traffic".to_owned()),
+    };
+    let message = format!("{id} {does} by the Sum of {name}: {counts}");
     let mend = if metric.is_of(API_GATEWAY) && name.ends_with("Error") {
         format!(
             "{id}:\n  Properties:\n    Statistic: Average\n    Threshold: 0.01\nthe Average of {name} is the share of requests that failed; 0.01 is 1 %"
@@ -50,5 +56,5 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
         )
     };
     let at = properties.get("Statistic").unwrap_or(metric.node);
-    Some(Sign::of(Severity::Warning, alarm.resource, message, mend).at(at))
+    Some(Sign::of(severity, alarm.resource, message, mend).at(at))
 }

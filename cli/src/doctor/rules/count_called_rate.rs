@@ -24,17 +24,14 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
     let name = metric.name.as_deref().unwrap_or("its metric");
     let statistic = metric.statistic.as_deref().unwrap_or_default();
     let properties = alarm.resource.attribute("Properties")?;
-    let threshold = properties.get("Threshold").map(|node| survey.template.text(node).text);
-    let threshold = threshold.unwrap_or_else(|| "its threshold".to_owned());
+    let threshold = survey.template.number(properties, "Threshold");
+    let threshold = threshold.map_or_else(|| "its threshold".to_owned(), |threshold| threshold.to_string());
+    let severity = if survey.is_guard(alarm.resource) { Severity::Warning } else { Severity::Note };
     let message = format!(
         "{id} speaks of \"{word}\" and compares the {statistic} of {name} with {threshold}: a count, which grows with traffic"
     );
     let mend = "Metrics:\n  - Id: rate\n    Expression: IF(invocations >= 100, 100 * errors / invocations, 0)\n    ReturnData: true\n  - Id: errors\n    ReturnData: false\n    MetricStat: …\n  - Id: invocations\n    ReturnData: false\n    MetricStat: …".to_owned();
-    Some(Sign::of(Severity::Warning, alarm.resource, message, mend).at(metric_place(alarm, metric)))
-}
-
-fn metric_place<'a>(alarm: &'a Alarm<'_>, metric: &'a Metric<'_>) -> &'a crate::doctor::document::Node {
-    alarm.resource.property("Statistic").unwrap_or(metric.node)
+    Some(Sign::of(severity, alarm.resource, message, mend).at(metric.spot("Statistic")))
 }
 
 fn is_count(metric: &Metric<'_>) -> bool {

@@ -30,7 +30,7 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
         |function| function.id.clone(),
     );
     let message = format!(
-        "{id} {} on {name} of {of} as a whole: all versions and aliases count together, and the old version's failures roll back the new one",
+        "{id} {} on {name} of {of} as a whole: all versions and aliases count together, and the old version can roll back the new one",
         survey.guarding(alarm.resource)
     );
     let function = function.map_or("MyFunction", |function| function.id.as_str());
@@ -38,7 +38,7 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
     let mend = format!(
         "Dimensions:\n  - {{ Name: FunctionName, Value: !Ref {function} }}\n  - {{ Name: Resource, Value: !Sub \"${{{function}}}:{alias}\" }}\nand, to see the new version alone:\n  - {{ Name: ExecutedVersion, Value: !GetAtt {function}.Version.Version }}"
     );
-    Some(Sign::of(Severity::Warning, alarm.resource, message, mend).at(metric.node))
+    Some(Sign::of(Severity::Warning, alarm.resource, message, mend).at(metric.spot("Dimensions")))
 }
 
 /// The alias under which SAM publishes, or that of an alias resource.

@@ -1,7 +1,7 @@
 //! `hook-name`: a hook that the role of CodeDeploy may not call.
 
 use crate::doctor::document::Node;
-use crate::doctor::finding::{Severity, Sign};
+use crate::doctor::finding::Sign;
 use crate::doctor::shift::{Form, Shift};
 use crate::doctor::survey::Survey;
 use crate::doctor::template::{Resource, Template};
@@ -28,9 +28,11 @@ fn judge(template: &Template, shift: &Shift<'_>, function: &Resource, node: &Nod
             || name.exact().is_some_and(|name| !name.starts_with(PREFIX))
     };
     let id = &function.id;
-    let (named, at) = match names.iter().find(is_another) {
-        Some(name) => (format!("is named {}", template.text(name).text), *name),
-        None if names.is_empty() => ("has no FunctionName, so CloudFormation makes one up".to_owned(), node),
+    let (named, owner, at) = match names.iter().find(is_another) {
+        Some(name) => (format!("is named {}", template.text(name).text), function, *name),
+        None if names.is_empty() => {
+            ("has no FunctionName, so CloudFormation makes one up".to_owned(), shift.declared_by, node)
+        }
         None => return None,
     };
     let role = match shift.form {
@@ -42,7 +44,7 @@ fn judge(template: &Template, shift: &Shift<'_>, function: &Resource, node: &Nod
         shift.subject.id
     );
     let mend = format!("{id}:\n  Properties:\n    FunctionName: !Sub {PREFIX}${{AWS::StackName}}-{id}");
-    Some(Sign::of(Severity::Error, shift.declared_by, message, mend).at(at))
+    Some(Sign::of(shift.gravest(), owner, message, mend).at(at))
 }
 
 /// Whether CodeDeploy has only the rights of the managed policy: by the role that SAM makes, or by one of this template.

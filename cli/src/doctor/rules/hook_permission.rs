@@ -2,6 +2,7 @@
 
 use crate::doctor::document::{Content, Node};
 use crate::doctor::finding::{Severity, Sign};
+use crate::doctor::shift::Shift;
 use crate::doctor::survey::Survey;
 use crate::doctor::template::{Resource, Template};
 
@@ -34,15 +35,15 @@ enum Answer {
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
-    let hooks = survey.shifts.iter().flat_map(|shift| {
-        let subject = &shift.subject.id;
-        shift.hook_functions(template).into_iter().map(move |(hook, _)| (subject, hook))
-    });
-    hooks.filter_map(|(subject, hook)| judge(template, subject, hook)).collect()
+    let hooks = survey
+        .shifts
+        .iter()
+        .flat_map(|shift| shift.hook_functions(template).into_iter().map(move |(hook, _)| (shift, hook)));
+    hooks.filter_map(|(shift, hook)| judge(template, shift, hook)).collect()
 }
 
-fn judge(template: &Template, subject: &str, hook: &Resource) -> Option<Sign> {
-    let id = &hook.id;
+fn judge(template: &Template, shift: &Shift<'_>, hook: &Resource) -> Option<Sign> {
+    let (id, subject) = (&hook.id, &shift.subject.id);
     let mend = format!(
         "{id}:\n  Properties:\n    Policies:\n      - Version: \"2012-10-17\"\n        Statement:\n          - Effect: Allow\n            Action: {ACTION}\n            Resource: !Sub arn:${{AWS::Partition}}:codedeploy:${{AWS::Region}}:${{AWS::AccountId}}:deploymentgroup:*"
     );
@@ -55,7 +56,7 @@ fn judge(template: &Template, subject: &str, hook: &Resource) -> Option<Sign> {
             ),
         ),
         Answer::No => (
-            Severity::Error,
+            shift.gravest(),
             format!(
                 "{id} is a hook of {subject} and may not call {ACTION}: every deployment waits an hour for its answer"
             ),

@@ -16,7 +16,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
             let own = shift.hook_functions(template).iter().any(|(hook, _)| hook.id == *id);
             let (severity, message) = if own {
                 (
-                    Severity::Error,
+                    shift.gravest(),
                     format!(
                         "{id} is a hook of its own shift: it depends on itself, and the stack does not deploy"
                     ),

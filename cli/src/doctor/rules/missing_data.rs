@@ -1,8 +1,11 @@
 //! `missing-data`: an alarm that does not say what missing data mean.
 
-use crate::doctor::alarm::Alarm;
+use crate::doctor::alarm::{Alarm, Metric};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
+
+/// What these send does not depend on requests, so it is never missing for long.
+const STEADY: [&str; 6] = ["AWS/SQS", "AWS/EC2", "AWS/ECS", "AWS/RDS", "AWS/ElastiCache", "AWS/ES"];
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
     survey.alarms.iter().filter_map(|alarm| judge(survey, alarm)).collect()
@@ -15,7 +18,10 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
     if resource.property("TreatMissingData").is_some() || alarm.expressions.iter().any(filled) {
         return None;
     }
-    let acts = !template.listed(resource, "AlarmActions").is_empty();
+    let steady = |metric: &Metric<'_>| {
+        metric.namespace.as_deref().is_some_and(|namespace| STEADY.contains(&namespace))
+    };
+    let acts = !alarm.metrics.iter().all(steady) && !template.listed(resource, "AlarmActions").is_empty();
     let id = &resource.id;
     let (severity, does) = if survey.is_guard(resource) {
         (Severity::Warning, survey.guarding(resource))

@@ -38,7 +38,11 @@ fn judge(survey: &Survey<'_>, alarm: &Alarm<'_>) -> Option<Sign> {
     } else {
         format!("Expression: IF(invocations >= {needed}, p{percentile}, 0)")
     };
-    Some(Sign::of(severity, alarm.resource, message, mend).at(metric.node))
+    Some(Sign::of(severity, alarm.resource, message, mend).at(metric.spot(if alarm.expressions.is_empty() {
+        "ExtendedStatistic"
+    } else {
+        "Stat"
+    })))
 }
 
 /// 10 / (1 - p), as CloudWatch itself counts a low number of samples.

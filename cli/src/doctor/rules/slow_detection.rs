@@ -11,7 +11,13 @@ const DELAY_SECONDS: f64 = 60.0;
 const PERCENT_LATE: f64 = 50.0;
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
-    let mut signs: Vec<Sign> = survey.shifts.iter().filter_map(without_time).collect();
+    let mut signs: Vec<Sign> = Vec::new();
+    for sign in survey.shifts.iter().filter_map(without_time) {
+        // What `Globals` say is said once.
+        if signs.iter().all(|earlier| earlier.at != sign.at) {
+            signs.push(sign);
+        }
+    }
     for alarm in &survey.alarms {
         let judged = survey
             .guarded_by(alarm.resource)
