@@ -192,7 +192,7 @@ fn examine(
     let template = Template::parse(text, parameters)?;
     let survey = Survey::of(&template);
     let signs = Rule::EVERY.into_iter().flat_map(|rule| {
-        let signs = match rule.scope() {
+        let signs = match rule.about().scope {
             Scope::Template(check) => check(&survey),
             Scope::Account => Vec::new(),
         };

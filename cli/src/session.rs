@@ -48,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) aws: Aws,
     /// The suite's functions; they take longer to answer than AWS itself.
     pub(super) functions: aws_sdk_lambda::Client,
+    /// The alarms' own settings, which no function of the suite needs.
+    pub(super) alarms: aws_sdk_cloudwatch::Client,
     /// The state machine that drives releases.
     pub(super) executions: aws_sdk_sfn::Client,
     /// The suite's project name.
@@ -90,6 +92,7 @@ impl Session {
         Ok(Self {
             aws: clients_of(&place.project, &config),
             functions: aws_sdk_lambda::Client::from_conf(functions),
+            alarms: aws_sdk_cloudwatch::Client::new(&config),
             executions: aws_sdk_sfn::Client::from_conf(executions),
             project: place.project.clone(),
             tempo,

@@ -1,10 +1,44 @@
-//! `ripcord doctor --account`: what is deployed of the registered services.
+//! `ripcord doctor --account`: what is deployed of the registered services. It reads, and changes nothing.
 
-use ripcord::names::ServiceName;
+use futures_util::future::{join, join_all};
+use ripcord::aws::{Aws, CallFailed};
+use ripcord::names::{AlarmArn, ServiceName};
+use ripcord::registration::Target;
+use ripcord::shift::pin_alias;
+use ripcord::situation::{Sighting, Situation};
 
 use super::Diagnosis;
-use crate::failure::Failure;
+use super::finding::Finding;
+use crate::failure::{Failure, Kind};
 use crate::session::{Place, Session};
+
+mod alarms;
+mod judge;
+
+use alarms::AlarmSettings;
+
+/// Enough to be quick, few enough not to be throttled.
+const TOGETHER: usize = 8;
+
+/// What is deployed of a service.
+#[derive(Debug)]
+struct Deployed {
+    situation: Situation,
+    /// The guards that CloudWatch knows here.
+    alarms: Vec<AlarmSettings>,
+    targets: Vec<DeployedTarget>,
+}
+
+/// What is deployed of a target, beside its alias.
+#[derive(Debug)]
+struct DeployedTarget {
+    target: Target,
+    /// The alias that keeps the version to go back to.
+    pin: Sighting,
+    /// Whether the last known good version exists; nothing if none is known.
+    known_good_exists: Option<bool>,
+    provisioned: Option<u32>,
+}
 
 pub(super) async fn examine(service: Option<&ServiceName>, place: &Place) -> Result<Diagnosis, Failure> {
     let session = Session::open(place).await?;
@@ -12,6 +46,58 @@ pub(super) async fn examine(service: Option<&ServiceName>, place: &Place) -> Res
         Some(service) => vec![service.clone()],
         None => session.aws.ledger.services().await?,
     };
-    let looked_at = services.iter().map(ToString::to_string).collect();
-    Ok(Diagnosis { looked_at, findings: Vec::new(), unreadable: Vec::new() })
+    let mut findings: Vec<Finding> = Vec::new();
+    for some in services.chunks(TOGETHER) {
+        for deployed in join_all(some.iter().map(|service| observe(&session, service))).await {
+            findings.extend(judge::judge(&deployed?, &session.project));
+        }
+    }
+    findings.sort_by_key(Finding::order);
+    let looked_at = services.iter().map(|service| format!("service {service}")).collect();
+    Ok(Diagnosis { looked_at, findings, unreadable: Vec::new() })
+}
+
+async fn observe(session: &Session, service: &ServiceName) -> Result<Deployed, Failure> {
+    let situation = session.observe(service).await?;
+    let registration = &situation.record.registration;
+    let names: Vec<String> = registration.guards.iter().map(|guard| name_of(&guard.alarm)).collect();
+    let looks = registration.targets.iter().map(|target| look(&session.aws, &situation, target));
+    let (alarms, targets) = join(alarms::settings(&session.alarms, &names), join_all(looks)).await;
+    let targets = targets.into_iter().collect::<Result<_, _>>().map_err(|error: CallFailed| {
+        Failure::new(Kind::AwsCallFailed, error.to_string())
+            .hint("the doctor needs to read aliases and versions")
+    })?;
+    let alarms = alarms.map_err(|why| {
+        Failure::new(Kind::AwsCallFailed, format!("cloudwatch:DescribeAlarms of {service} failed: {why}"))
+    })?;
+    Ok(Deployed { alarms, targets, situation })
+}
+
+async fn look(aws: &Aws, situation: &Situation, target: &Target) -> Result<DeployedTarget, CallFailed> {
+    let good = situation.record.known_good.iter().find(|good| good.target == target.name);
+    let pin = async {
+        match pin_alias(&target.alias) {
+            Some(pin) => aws.alias(&target.function, &pin).await,
+            None => Sighting::Unseen { why: "the alias's own name is too long to be pinned".to_owned() },
+        }
+    };
+    let exists = async {
+        match good {
+            Some(good) => Ok(Some(aws.version(&target.function, good.version).await?.is_some())),
+            None => Ok(None),
+        }
+    };
+    let provisioned = aws.provisioned_concurrency(&target.function, target.alias.as_str());
+    let (pin, (known_good_exists, provisioned)) = join(pin, join(exists, provisioned)).await;
+    Ok(DeployedTarget {
+        target: target.clone(),
+        pin,
+        known_good_exists: known_good_exists?,
+        provisioned: provisioned?,
+    })
+}
+
+/// A guard is registered by its name or by its ARN.
+fn name_of(alarm: &str) -> String {
+    alarm.parse::<AlarmArn>().map_or_else(|_| alarm.to_owned(), |arn| arn.name().to_owned())
 }

@@ -6,6 +6,9 @@ use super::template::{Resource, Template};
 pub(super) const ALARM: &str = "AWS::CloudWatch::Alarm";
 pub(super) const COMPOSITE: &str = "AWS::CloudWatch::CompositeAlarm";
 
+/// The metrics that Lambda also sends for each alias and version.
+pub(super) const PER_VERSION: [&str; 4] = ["Errors", "Invocations", "Duration", "Throttles"];
+
 /// A metric alarm.
 #[derive(Debug)]
 pub(super) struct Alarm<'t> {

@@ -95,7 +95,7 @@ struct Listed {
 
 impl Rules {
     pub(super) fn all() -> Self {
-        let listed = |rule: Rule| Listed { rule, finds: rule.title(), why: rule.why() };
+        let listed = |rule: Rule| Listed { rule, finds: rule.about().title, why: rule.about().why };
         Self { rules: Rule::EVERY.map(listed).into() }
     }
 }

@@ -40,8 +40,8 @@ pub(super) fn log(diagnosis: &Diagnosis) -> Value {
 fn rule(rule: &Rule) -> Value {
     json!({
         "id": rule.id(),
-        "shortDescription": { "text": rule.title() },
-        "fullDescription": { "text": rule.why() },
+        "shortDescription": { "text": rule.about().title },
+        "fullDescription": { "text": rule.about().why },
     })
 }
 

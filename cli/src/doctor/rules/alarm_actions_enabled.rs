@@ -1,11 +1,20 @@
 //! `alarm-without-actions-enabled`: an alarm that should call and whose actions are switched off.
 
+use super::{About, Scope};
 use crate::doctor::alarm::{ALARM, COMPOSITE};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 use crate::doctor::template::Resource;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+pub(super) const ABOUT: About = About {
+    id: "alarm-without-actions-enabled",
+    title: "an alarm's actions are switched off",
+    why: "With `ActionsEnabled: false` the alarm changes its state and calls nobody. CodeDeploy, which polls, still \
+          sees it.",
+    scope: Scope::Template(check),
+};
+
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let alarms = survey.template.resources.iter();
     let alarms = alarms.filter(|resource| resource.is(ALARM) || resource.is(COMPOSITE));
     alarms.filter_map(|alarm| judge(survey, alarm)).collect()

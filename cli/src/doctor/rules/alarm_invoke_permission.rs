@@ -1,14 +1,23 @@
 //! `alarm-invoke-permission`: an alarm that names a function which it may not call.
 
+use super::{About, Scope};
 use crate::doctor::alarm::{ALARM, COMPOSITE};
 use crate::doctor::document::Node;
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 use crate::doctor::template::{Resource, Template};
 
+pub(super) const ABOUT: About = About {
+    id: "alarm-invoke-permission",
+    title: "an alarm may not call the function that it names",
+    why: "A CloudWatch alarm calls a function only if the function's policy lets the service \
+          `lambda.alarms.cloudwatch.amazonaws.com` do so. Otherwise the alarm fires and nothing happens.",
+    scope: Scope::Template(check),
+};
+
 const PRINCIPAL: &str = "lambda.alarms.cloudwatch.amazonaws.com";
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let alarms = template.resources.iter().filter(|resource| resource.is(ALARM) || resource.is(COMPOSITE));
     let actions = ["AlarmActions", "OKActions", "InsufficientDataActions"];

@@ -1,12 +1,22 @@
 //! `alarm-without-rollback`: a deployment group whose alarms stop a shift without putting it back.
 
+use super::{About, Scope};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::shift::{Form, Shift};
 use crate::doctor::survey::Survey;
 
+pub(super) const ABOUT: About = About {
+    id: "alarm-without-rollback",
+    title: "an alarm stops a shift and leaves it where it stopped",
+    why: "An alarm of a deployment group stops the deployment; only `AutoRollbackConfiguration` with \
+          `DEPLOYMENT_STOP_ON_ALARM` puts traffic back. Without it the alias stays on two versions, and the next \
+          deployment fails too. SAM writes it for you, CloudFormation does not.",
+    scope: Scope::Template(check),
+};
+
 const EVENT: &str = "DEPLOYMENT_STOP_ON_ALARM";
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let watched = |shift: &&Shift<'_>| shift.form == Form::CloudFormation && !shift.alarms.is_empty();
     survey.shifts.iter().filter(watched).filter_map(|shift| judge(survey, shift)).collect()
 }

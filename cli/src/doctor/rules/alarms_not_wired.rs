@@ -1,14 +1,23 @@
 //! `alarms-not-wired`: a gradual shift that no alarm stops, or that names more alarms than CodeDeploy takes.
 
+use super::{About, Scope};
 use crate::doctor::document::Node;
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::shift::{Form, Pace, Shift};
 use crate::doctor::survey::Survey;
 
+pub(super) const ABOUT: About = About {
+    id: "alarms-not-wired",
+    title: "no alarm stops a gradual shift, or more than CodeDeploy takes",
+    why: "A canary that no alarm watches gets the rest of the traffic whatever it does. CodeDeploy takes at most ten \
+          alarms for a deployment group.",
+    scope: Scope::Template(check),
+};
+
 /// CodeDeploy's limit for a deployment group.
 const ALARMS_MAX: usize = 10;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let crowded = survey.shifts.iter().filter_map(|shift| crowded(survey, shift));
     unwatched(survey).into_iter().chain(crowded).collect()
 }

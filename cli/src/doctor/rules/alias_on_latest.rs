@@ -1,9 +1,18 @@
 //! `alias-on-latest`: an alias that serves `$LATEST`.
 
+use super::{About, Scope};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+pub(super) const ABOUT: About = About {
+    id: "alias-on-latest",
+    title: "an alias serves $LATEST",
+    why: "`$LATEST` changes under the alias with every upload: there is no earlier version to go back to, and Lambda \
+          refuses to weight such an alias.",
+    scope: Scope::Template(check),
+};
+
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let aliases = template.of_kind("AWS::Lambda::Alias");
     aliases

@@ -1,10 +1,19 @@
 //! `api-5xx-sum`: a count of an API's or load balancer's failed requests where a rate is meant.
 
+use super::{About, Scope};
 use crate::doctor::alarm::{Alarm, Metric};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 
 use super::count_called_rate::rate_in;
+
+pub(super) const ABOUT: About = About {
+    id: "api-5xx-sum",
+    title: "a count of failed requests guards a release",
+    why: "API Gateway and load balancers count failed requests; the sum grows with traffic. A release at noon is \
+          rolled back for what passes at midnight. For API Gateway the `Average` of `5XXError` is the rate.",
+    scope: Scope::Template(check),
+};
 
 const API_GATEWAY: &str = "AWS/ApiGateway";
 const LOAD_BALANCER: &str = "AWS/ApplicationELB";
@@ -16,7 +25,7 @@ pub(super) fn is_failed_requests(metric: &Metric<'_>) -> bool {
         || metric.is_of(LOAD_BALANCER) && name.starts_with("HTTPCode_") && name.contains("XX_Count")
 }
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     survey.alarms.iter().filter_map(|alarm| judge(survey, alarm)).collect()
 }
 

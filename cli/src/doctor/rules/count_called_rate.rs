@@ -1,16 +1,25 @@
 //! `count-called-rate`: an alarm that people read as a rate and that compares a count.
 
+use super::{About, Scope};
 use crate::doctor::alarm::{Alarm, Metric};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 
 use super::api_5xx_sum;
 
+pub(super) const ABOUT: About = About {
+    id: "count-called-rate",
+    title: "an alarm is called a rate and compares a count",
+    why: "Five errors are a disaster in ten requests and nothing in a million. An alarm on the sum goes off with \
+          traffic, not with quality, and people who read \"rate\" believe otherwise.",
+    scope: Scope::Template(check),
+};
+
 /// What a rate is taken of, where a rate of failures is meant. A rate of requests may well be a count per minute.
 const SHARES: [&str; 10] =
     ["error", "errors", "failure", "failures", "fail", "fault", "success", "5xx", "4xx", "throttle"];
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     survey.alarms.iter().filter_map(|alarm| judge(survey, alarm)).collect()
 }
 

@@ -1,13 +1,20 @@
 //! `function-level-alarm`: a guard that counts every version of a function together.
 
-use crate::doctor::alarm::{Alarm, Metric};
+use super::{About, Scope};
+use crate::doctor::alarm::{Alarm, Metric, PER_VERSION};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 
-/// The metrics that Lambda also sends for each alias and version.
-const PER_VERSION: [&str; 4] = ["Errors", "Invocations", "Duration", "Throttles"];
+pub(super) const ABOUT: About = About {
+    id: "function-level-alarm",
+    title: "an alarm cannot tell the alias from the rest of the function",
+    why: "With `FunctionName` alone, Lambda's metrics count every version, every alias and every test call together. \
+          Errors of the old version roll back the new one, and ten percent of bad traffic drown in ninety percent of \
+          good.",
+    scope: Scope::Template(check),
+};
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let guards = survey.alarms.iter().filter(|alarm| survey.is_guard(alarm.resource));
     guards.filter_map(|alarm| judge(survey, alarm)).collect()
 }

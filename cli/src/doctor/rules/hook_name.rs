@@ -1,16 +1,25 @@
 //! `hook-name`: a hook that the role of CodeDeploy may not call.
 
+use super::{About, Scope};
 use crate::doctor::document::Node;
 use crate::doctor::finding::Sign;
 use crate::doctor::shift::{Form, Shift};
 use crate::doctor::survey::Survey;
 use crate::doctor::template::{Resource, Template};
 
+pub(super) const ABOUT: About = About {
+    id: "hook-name",
+    title: "CodeDeploy may not call a hook",
+    why: "SAM makes a role for CodeDeploy that may call only functions whose names begin with `CodeDeployHook_`. \
+          Another hook is never called, and the deployment fails or hangs.",
+    scope: Scope::Template(check),
+};
+
 /// What the managed policies for CodeDeploy on Lambda let it call.
 const PREFIX: &str = "CodeDeployHook_";
 const POLICY: &str = "AWSCodeDeployRoleForLambda";
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let limited = survey.shifts.iter().filter(|shift| is_limited(template, shift));
     limited

@@ -1,10 +1,20 @@
 //! `hook-permission`: a hook that may not report to CodeDeploy.
 
+use super::{About, Scope};
 use crate::doctor::document::{Content, Node};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::shift::Shift;
 use crate::doctor::survey::Survey;
 use crate::doctor::template::{Resource, Template};
+
+pub(super) const ABOUT: About = About {
+    id: "hook-permission",
+    title: "a hook may not report to CodeDeploy",
+    why: "CodeDeploy waits an hour for a hook's answer. A hook that may not call \
+          `codedeploy:PutLifecycleEventHookExecutionStatus` cannot give it, so that every deployment hangs for that \
+          hour and then fails.",
+    scope: Scope::Template(check),
+};
 
 const ACTION: &str = "codedeploy:PutLifecycleEventHookExecutionStatus";
 /// AWS's own policies that functions have most often; none of them mentions CodeDeploy.
@@ -33,7 +43,7 @@ enum Answer {
     Yes,
 }
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let hooks = survey
         .shifts

@@ -1,9 +1,18 @@
 //! `hook-shifts-itself`: a hook that is released with the preference whose hook it is.
 
+use super::{About, Scope};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+pub(super) const ABOUT: About = About {
+    id: "hook-shifts-itself",
+    title: "a hook's own traffic is shifted gradually",
+    why: "A hook that inherits the preference from `Globals` is a hook of its own release: the functions wait for \
+          each other and the stack does not deploy, or hooks are shifted gradually that nobody guards.",
+    scope: Scope::Template(check),
+};
+
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let is_hook = |id: &str| {
         let mut hooks = survey.shifts.iter().flat_map(|shift| shift.hook_functions(template));

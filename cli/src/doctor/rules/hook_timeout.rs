@@ -1,8 +1,17 @@
 //! `hook-timeout`: a hook that runs out of time before it can answer.
 
+use super::{About, Scope};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 use crate::doctor::template::Resource;
+
+pub(super) const ABOUT: About = About {
+    id: "hook-timeout",
+    title: "a hook has too little time",
+    why: "A hook that runs out of time has told CodeDeploy nothing: the deployment hangs for an hour. Lambda's own \
+          3 seconds are less than many a cold start and one request take; more than 900 are refused.",
+    scope: Scope::Template(check),
+};
 
 /// What Lambda gives a function that asks for nothing.
 const DEFAULT_SECONDS: f64 = 3.0;
@@ -11,7 +20,7 @@ const SECONDS_MIN: f64 = 10.0;
 /// Lambda's own limit.
 const SECONDS_MAX: f64 = 900.0;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let hooks = survey.shifts.iter().flat_map(|shift| shift.hook_functions(template));
     hooks.filter_map(|(hook, _)| judge(survey, hook)).collect()

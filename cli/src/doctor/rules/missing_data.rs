@@ -1,13 +1,23 @@
 //! `missing-data`: an alarm that does not say what missing data mean.
 
+use super::{About, Scope};
 use crate::doctor::alarm::{Alarm, Metric};
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 
+pub(super) const ABOUT: About = About {
+    id: "missing-data",
+    title: "an alarm does not say what missing data mean",
+    why: "Lambda sends no metrics while nobody calls. Without `TreatMissingData` the alarm goes to \
+          INSUFFICIENT_DATA then, and in sparse traffic it reaches further back for old datapoints, so that one bad \
+          minute may fire it long after.",
+    scope: Scope::Template(check),
+};
+
 /// What these send does not depend on requests, so it is never missing for long.
 const STEADY: [&str; 6] = ["AWS/SQS", "AWS/EC2", "AWS/ECS", "AWS/RDS", "AWS/ElastiCache", "AWS/ES"];
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     survey.alarms.iter().filter_map(|alarm| judge(survey, alarm)).collect()
 }
 

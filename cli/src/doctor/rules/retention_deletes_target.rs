@@ -2,15 +2,24 @@
 
 use serde::Deserialize;
 
+use super::{About, Scope};
 use crate::doctor::document::Node;
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::survey::Survey;
 use crate::doctor::template::{Resource, SAM_FUNCTION};
 
+pub(super) const ABOUT: About = About {
+    id: "retention-deletes-target",
+    title: "what a rollback needs is deleted",
+    why: "A rollback needs the version before, with its image. CloudFormation deletes a version that has left the \
+          template unless it is retained, and lifecycle rules delete images that a version still needs.",
+    scope: Scope::Template(check),
+};
+
 /// What serves now, and what it goes back to.
 const IMAGES_MIN: u64 = 2;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let template = survey.template;
     let published = template.of_kind(SAM_FUNCTION).filter_map(|function| published(survey, function));
     let versions = template.of_kind("AWS::Lambda::Version").filter_map(|version| deleted(survey, version));

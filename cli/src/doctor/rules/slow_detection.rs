@@ -1,16 +1,25 @@
 //! `slow-detection`: an alarm that fires when the shift has got past it.
 
+use super::{About, Scope};
 use crate::doctor::alarm::Alarm;
 use crate::doctor::finding::{Severity, Sign};
 use crate::doctor::shift::{Pace, Shift};
 use crate::doctor::survey::Survey;
+
+pub(super) const ABOUT: About = About {
+    id: "slow-detection",
+    title: "an alarm fires after the shift has got past it",
+    why: "An alarm fires at the end of the periods that must breach, and metrics take about a minute to arrive. If \
+          the shift is over by then, everybody has the bad version before anything stops it.",
+    scope: Scope::Template(check),
+};
 
 /// Lambda's metrics arrive about a minute after the minute that they measure.
 const DELAY_SECONDS: f64 = 60.0;
 /// From this share of the traffic on, a linear shift is more out than in.
 const PERCENT_LATE: f64 = 50.0;
 
-pub(super) fn check(survey: &Survey<'_>) -> Vec<Sign> {
+fn check(survey: &Survey<'_>) -> Vec<Sign> {
     let mut signs: Vec<Sign> = Vec::new();
     for sign in survey.shifts.iter().filter_map(without_time) {
         // What `Globals` say is said once.
