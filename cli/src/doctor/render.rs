@@ -52,9 +52,9 @@ fn one(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     let rule = styled(FAINT, format!("[{}]", finding.rule));
     match &finding.place {
         Whereabouts::Template { file, at, resource, property } => {
-            let path = property.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
+            let path = property.as_ref().map(|path| format!(" {}", styled(FAINT, path))).unwrap_or_default();
             let place = format!("{}:{}:{}", file.display(), at.line, at.column);
-            writeln!(f, "  {severity} {place} {}{} {rule}", styled(NAME, resource), styled(FAINT, path))?;
+            writeln!(f, "  {severity} {place} {}{} {rule}", styled(NAME, resource), path)?;
         }
         Whereabouts::Account { subject, .. } => {
             writeln!(f, "  {severity} {} {rule}", styled(NAME, subject))?;

@@ -325,6 +325,24 @@ fn difference(before: &str, after: &str) -> String {
     text
 }
 
+/// What differs, with the lines around it.
+fn excerpt(difference: &str) -> String {
+    const AROUND: usize = 5;
+    let lines: Vec<&str> = difference.lines().collect();
+    let differs = |index: usize| lines[index].starts_with(['+', '-']);
+    let shown =
+        |index: usize| (index.saturating_sub(AROUND)..lines.len().min(index + AROUND + 1)).any(differs);
+    let mut text = String::new();
+    for index in 0..lines.len() {
+        if shown(index) {
+            text.push_str(&format!("{}\n", lines[index]));
+        } else if index == 0 || shown(index - 1) {
+            text.push_str("  …\n");
+        }
+    }
+    text
+}
+
 /// The catalogue of rules in docs/doctor.md.
 fn catalogue() -> String {
     let mut text = String::new();
@@ -338,7 +356,7 @@ fn catalogue() -> String {
         match rule.about().scope {
             Scope::Account => text.push_str("\nOnly with `--account`.\n"),
             Scope::Template(_) => {
-                let difference = difference(&fixture(rule, "bad"), &fixture(rule, "good"));
+                let difference = excerpt(&difference(&fixture(rule, "bad"), &fixture(rule, "good")));
                 text.push_str(&format!("\n```diff\n{difference}```\n"));
             }
         }
