@@ -333,9 +333,9 @@ fn excerpt(difference: &str) -> String {
     let shown =
         |index: usize| (index.saturating_sub(AROUND)..lines.len().min(index + AROUND + 1)).any(differs);
     let mut text = String::new();
-    for index in 0..lines.len() {
+    for (index, line) in lines.iter().enumerate() {
         if shown(index) {
-            text.push_str(&format!("{}\n", lines[index]));
+            text.push_str(&format!("{line}\n"));
         } else if index == 0 || shown(index - 1) {
             text.push_str("  …\n");
         }
