@@ -2,7 +2,7 @@
 
 What this file is for: to tie ministack's life to the process that started it, to send a stack's CloudWatch alarms to
 the rehearsal's own alarm evaluator, and to sign each function's calls with a name that the journal can read. What
-Step Functions lack is in step_functions.py.
+Step Functions lack is in step_functions.py, and what CloudFormation needs of CodeDeploy in codedeploy.py.
 What it must not do: re-implement a service. Whatever needs more than a few lines here belongs to the front, in Rust.
 
 Every change is checked against the shape that the pinned ministack has. A different shape ends the start with a clear
@@ -19,9 +19,11 @@ import threading
 import urllib.error
 import urllib.request
 
+import codedeploy
 import step_functions
 
 FRONT = os.environ["AWS_ENDPOINT_URL"]
+CODEDEPLOY_SCALE = float(os.environ["RIPCORD_REHEARSAL_CODEDEPLOY_SCALE"])
 INSTANCE_DIR = os.environ["RIPCORD_REHEARSAL_DIR"]
 PORT = os.environ["RIPCORD_REHEARSAL_PORT"]
 PUBLICATION = os.environ["RIPCORD_REHEARSAL_PUBLICATION"]
@@ -127,14 +129,14 @@ def name_the_callers(lambda_svc, lambda_runtime):
     lambda_runtime.execution_credentials = credentials
 
 
-def let_cloudwatch_put_events(eventbridge):
-    """Takes events of the source `aws.cloudwatch` from the rehearsal's alarm evaluator, and from nobody else."""
+def let_the_front_put_events(eventbridge):
+    """Takes events of `aws.*` sources from the rehearsal's own CloudWatch and CodeDeploy, and from nobody else."""
     original = getattr(eventbridge, "_put_events", None)
     if not callable(original) or "allow_aws_source" not in original.__code__.co_varnames:
         fail("ministack's _put_events has another shape than the pinned version's")
 
     def put_events(data, allow_aws_source=False):
-        return original(data, allow_aws_source or data.get("FromRehearsalCloudWatch") is True)
+        return original(data, allow_aws_source or data.get("FromRehearsal") is True)
 
     eventbridge._put_events = put_events
 
@@ -218,15 +220,16 @@ def main():
     end_with_parent()
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, stepfunctions
+    from ministack.services import cloudformation, cloudwatch_logs, eventbridge, lambda_svc, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     send_alarms_to_the_front(provisioners)
     name_the_callers(lambda_svc, lambda_runtime)
-    let_cloudwatch_put_events(eventbridge)
+    let_the_front_put_events(eventbridge)
     deliver_events_through_the_front(eventbridge)
     find_log_lines(cloudwatch_logs)
     name_crashes(lambda_runtime)
+    codedeploy.teach(cloudformation, FRONT, CODEDEPLOY_SCALE, fail)
     step_functions.teach(stepfunctions, eventbridge, FRONT, fail)
     listen_behind_the_front(app)
     app.main()

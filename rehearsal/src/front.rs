@@ -1,6 +1,6 @@
 //! The front: the one loopback HTTP endpoint that functions, command lines and SDKs call as AWS. It keeps the journal,
-//! injects faults, answers CloudWatch's alarm calls from the rehearsal's own evaluator, and hands everything else to
-//! ministack unchanged. It must not listen anywhere but on 127.0.0.1, and it judges nothing but what Lambda itself
+//! injects faults, answers CloudWatch's alarm calls from the rehearsal's own evaluator and CodeDeploy's from its own
+//! engine, and hands everything else to ministack unchanged. It must not listen anywhere but on 127.0.0.1, and it judges nothing but what Lambda itself
 //! would refuse.
 
 mod admin;
@@ -10,7 +10,10 @@ pub(crate) mod fault_answers;
 pub mod faults;
 pub mod journal;
 
-use crate::alarms::{AlarmBoard, operations};
+use crate::{
+    alarms::{AlarmBoard, operations},
+    codedeploy::{self, CodeDeploy},
+};
 use call::Call;
 use fault_answers::ServiceError;
 use faults::{Fault, Faults, Strike};
@@ -52,6 +55,7 @@ pub(crate) struct Front {
     pub(crate) journal: Arc<Journal>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) alarms: Arc<AlarmBoard>,
+    codedeploy: Arc<CodeDeploy>,
     /// Known only once ministack is up: ministack needs the front's address first.
     ministack: OnceLock<SocketAddr>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -107,11 +111,24 @@ impl BoundFront {
 }
 
 impl Front {
-    pub(crate) fn new(journal: Arc<Journal>, faults: Arc<Faults>, alarms: Arc<AlarmBoard>) -> Self {
+    pub(crate) fn new(
+        journal: Arc<Journal>,
+        faults: Arc<Faults>,
+        alarms: Arc<AlarmBoard>,
+        codedeploy: Arc<CodeDeploy>,
+    ) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { journal, faults, alarms, ministack: OnceLock::new(), client, alias: Mutex::new(()) }
+        Self {
+            journal,
+            faults,
+            alarms,
+            codedeploy,
+            ministack: OnceLock::new(),
+            client,
+            alias: Mutex::new(()),
+        }
     }
 
     pub(crate) fn set_ministack(&self, address: SocketAddr) {
@@ -203,6 +220,8 @@ impl Front {
             let (answer, changed) = self.update_alias(call, request).await;
             change = changed;
             answer
+        } else if call.service == "codedeploy" {
+            codedeploy::answer(&self.codedeploy, call, &request.body)
         } else if let Some(answer) = self.alarm_call(call, request) {
             answer
         } else {

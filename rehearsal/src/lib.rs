@@ -1,12 +1,13 @@
 //! The local AWS, for rehearsals and end-to-end tests: ministack for the services, and in front of it one loopback
-//! endpoint with what ministack lacks (an alarm evaluator with its dispatcher, a traffic driver, fault injection, a
-//! journal of every call). It listens on 127.0.0.1 alone, and nothing of it outlives the process that started it.
+//! endpoint with what ministack lacks (an alarm evaluator with its dispatcher, CodeDeploy, a traffic driver, fault
+//! injection, a journal of every call). It listens on 127.0.0.1 alone, and nothing of it outlives the process that started it.
 //!
 //! It must not be needed by anything that is shipped.
 
 pub mod alarms;
 pub mod aws_client;
 pub mod checkout;
+pub mod codedeploy;
 pub mod deploy;
 pub mod executions;
 pub mod front;
@@ -19,11 +20,12 @@ pub mod traffic;
 
 use alarms::{AlarmBoard, dispatch, metrics::MetricStore};
 use aws_client::AwsClient;
+use codedeploy::CodeDeploy;
 use deploy::{DeployError, StackOutputs, StackRequest};
 use executions::Executions;
 use front::{
     BoundFront, Front,
-    call::{REHEARSAL_KEY, TRAFFIC_KEY},
+    call::{CODEDEPLOY_KEY, REHEARSAL_KEY, TRAFFIC_KEY},
     faults::Faults,
     journal::Journal,
 };
@@ -63,6 +65,8 @@ pub struct Options {
     /// How long a second of a Step Functions wait, callback or execution lasts in real seconds. Other than `period_scale`,
     /// it would make a stage bake for another time than it is judged over.
     pub wait_scale: f64,
+    /// How long a second of a CodeDeploy deployment lasts in real seconds: of its shift, and of the hour that a hook has.
+    pub codedeploy_scale: f64,
     /// The wait before an asynchronous invocation's first retry; it doubles once. Real Lambda waits a minute.
     pub async_retry_base: Duration,
     /// Writes `rehearsal/local.json` in the target folder, so that a command line in another process finds the endpoint.
@@ -77,6 +81,7 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             period_scale: SCALE,
             wait_scale: SCALE,
+            codedeploy_scale: SCALE,
             async_retry_base: Duration::from_millis(200),
             publish: false,
         }
@@ -132,6 +137,7 @@ pub struct LocalAws {
     journal: Arc<Journal>,
     faults: Arc<Faults>,
     alarms: Arc<AlarmBoard>,
+    codedeploy: Arc<CodeDeploy>,
     metrics: Arc<MetricStore>,
     action_failures: Arc<dispatch::ActionFailures>,
     published: Option<PathBuf>,
@@ -170,6 +176,7 @@ impl LocalAws {
             journal: parts.journal,
             faults: parts.faults,
             alarms: parts.alarms,
+            codedeploy: parts.codedeploy,
             metrics: parts.metrics,
             action_failures: parts.action_failures,
             published: None,
@@ -241,13 +248,19 @@ impl LocalAws {
         &self.alarms
     }
 
+    /// The deployments of CodeDeploy.
+    #[must_use]
+    pub fn codedeploy(&self) -> &CodeDeploy {
+        &self.codedeploy
+    }
+
     /// The samples that alarms judge.
     #[must_use]
     pub fn metrics(&self) -> &MetricStore {
         &self.metrics
     }
 
-    /// Alarm actions that could not be carried out, in words.
+    /// Actions of alarms and notices of deployments that could not be carried out, in words.
     #[must_use]
     pub fn action_failures(&self) -> Vec<String> {
         self.action_failures.all()
@@ -343,6 +356,7 @@ struct Parts {
     journal: Arc<Journal>,
     faults: Arc<Faults>,
     alarms: Arc<AlarmBoard>,
+    codedeploy: Arc<CodeDeploy>,
     metrics: Arc<MetricStore>,
     action_failures: Arc<dispatch::ActionFailures>,
     ministack: Ministack,
@@ -361,7 +375,21 @@ impl Parts {
         ));
         let bound = BoundFront::bind().await.map_err(StartError::Listen)?;
         let address = bound.address();
-        let front = Arc::new(Front::new(Arc::clone(&journal), Arc::clone(&faults), Arc::clone(&alarms)));
+        let action_failures = Arc::new(dispatch::ActionFailures::default());
+        let client = |key: &str| AwsClient::new(address, &options.region, key);
+        let codedeploy = Arc::new(CodeDeploy::new(
+            Arc::clone(&alarms),
+            client(CODEDEPLOY_KEY),
+            client(REHEARSAL_KEY),
+            Arc::clone(&action_failures),
+            options.codedeploy_scale,
+        ));
+        let front = Arc::new(Front::new(
+            Arc::clone(&journal),
+            Arc::clone(&faults),
+            Arc::clone(&alarms),
+            Arc::clone(&codedeploy),
+        ));
         tokio::spawn(bound.serve(Arc::clone(&front)));
         let ministack = Ministack::start(&MinistackOptions {
             cache: options.target.join("rehearsal"),
@@ -370,15 +398,14 @@ impl Parts {
             account_id: options.account_id.clone(),
             region: options.region.clone(),
             wait_scale: options.wait_scale,
+            codedeploy_scale: options.codedeploy_scale,
             minute: options.minute(),
             async_retry_base: options.async_retry_base,
         })
         .await?;
         front.set_ministack(ministack.address());
-        let action_failures = Arc::new(dispatch::ActionFailures::default());
-        let client = AwsClient::new(address, &options.region, REHEARSAL_KEY);
-        tokio::spawn(dispatch::run(Arc::clone(&alarms), client, Arc::clone(&action_failures)));
-        Ok(Self { front: address, journal, faults, alarms, metrics, action_failures, ministack })
+        tokio::spawn(dispatch::run(Arc::clone(&alarms), client(REHEARSAL_KEY), Arc::clone(&action_failures)));
+        Ok(Self { front: address, journal, faults, alarms, codedeploy, metrics, action_failures, ministack })
     }
 }
 

@@ -22,8 +22,9 @@ use tokio::{
 };
 
 /// The launcher comes first; it imports the others from its own folder.
-const PROGRAMS: [(&str, &str); 2] = [
+const PROGRAMS: [(&str, &str); 3] = [
     ("launch.py", include_str!("../python/launch.py")),
+    ("codedeploy.py", include_str!("../python/codedeploy.py")),
     ("step_functions.py", include_str!("../python/step_functions.py")),
 ];
 const READY_DURATION_MAX: Duration = Duration::from_secs(60);
@@ -78,6 +79,8 @@ pub(crate) struct MinistackOptions {
     pub(crate) region: String,
     /// A Step Functions second lasts this many real seconds.
     pub(crate) wait_scale: f64,
+    /// A second of a deployment of CodeDeploy lasts this many real seconds.
+    pub(crate) codedeploy_scale: f64,
     /// How long a plan's minute lasts: what every function process is told.
     pub(crate) minute: Duration,
     /// The first wait before an asynchronous invocation is tried again; real Lambda waits a minute.
@@ -226,6 +229,7 @@ impl ProcessGroup {
             .env("MINISTACK_REGION", &options.region)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env(MINUTE_VARIABLE, options.minute.as_millis().to_string())
+            .env("RIPCORD_REHEARSAL_CODEDEPLOY_SCALE", format!("{}", options.codedeploy_scale))
             .env("RIPCORD_REHEARSAL_DIR", home)
             .env("RIPCORD_REHEARSAL_PORT", address.port().to_string())
             .env("RIPCORD_REHEARSAL_PUBLICATION", &options.publication)

@@ -1,6 +1,6 @@
-//! The virtual environment that holds the pinned ministack: made once, cached under the target folder, shared by every
-//! rehearsal. It must not install anything outside that folder, and two processes that start at once must not break
-//! each other's environment.
+//! The virtual environments that hold the pinned ministack and, for tests, the pinned AWS command line: made once, cached
+//! under the target folder, shared by every rehearsal. It must not install anything outside that folder, and two
+//! processes that start at once must not break each other's environment.
 
 use std::{
     fs::File,
@@ -12,8 +12,9 @@ use std::{
 };
 use tokio::{process::Command, time::timeout};
 
-/// What is installed. It is compiled in, so that a moved binary still finds its pins.
-const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
+/// What is installed. They are compiled in, so that a moved binary still finds its pins.
+const MINISTACK: &str = include_str!("../python/requirements.txt");
+const AWS_COMMAND_LINE: &str = include_str!("../python/aws_cli.txt");
 /// An install from an empty cache takes about twenty seconds; a slow network gets ten times that.
 const INSTALL_DURATION_MAX: Duration = Duration::from_secs(300);
 /// How long one process waits while another makes the same environment.
@@ -72,8 +73,19 @@ pub enum PythonError {
 
 /// Returns the path of a `python` that can import ministack, making its environment under `cache` when it is not there.
 pub(crate) async fn python_with_ministack(cache: &Path) -> Result<PathBuf, PythonError> {
+    python_with(MINISTACK, cache).await
+}
+
+/// Returns the path of an `aws` command, making its environment in the target folder when it is not there. No rehearsal
+/// needs it; a test that drives the local AWS as people do does.
+pub async fn aws_command_line(target: &Path) -> Result<PathBuf, PythonError> {
+    let python = python_with(AWS_COMMAND_LINE, &target.join("rehearsal")).await?;
+    Ok(python.with_file_name("aws"))
+}
+
+async fn python_with(requirements: &str, cache: &Path) -> Result<PathBuf, PythonError> {
     let mut hasher = DefaultHasher::new();
-    REQUIREMENTS.hash(&mut hasher);
+    requirements.hash(&mut hasher);
     let environment = cache.join(format!("venv-{:016x}", hasher.finish()));
     let ready = environment.join("ready");
     let python = environment.join("bin").join("python");
@@ -91,10 +103,10 @@ pub(crate) async fn python_with_ministack(cache: &Path) -> Result<PathBuf, Pytho
         std::fs::remove_dir_all(&environment).map_err(in_cache)?;
     }
     make(&environment).await?;
-    let requirements = environment.join("requirements.txt");
-    std::fs::write(&requirements, REQUIREMENTS).map_err(in_cache)?;
-    install(&python, &requirements).await?;
-    std::fs::write(&ready, REQUIREMENTS).map_err(in_cache)?;
+    let list = environment.join("requirements.txt");
+    std::fs::write(&list, requirements).map_err(in_cache)?;
+    install(&python, &list).await?;
+    std::fs::write(&ready, requirements).map_err(in_cache)?;
     Ok(python)
 }
 

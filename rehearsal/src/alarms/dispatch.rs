@@ -26,7 +26,7 @@ impl ActionFailures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn add(&self, failure: String) {
+    pub(crate) fn add(&self, failure: String) {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() < FAILURES_MAX {
             failures.push(failure);
@@ -73,7 +73,7 @@ async fn act(board: &AlarmBoard, client: &AwsClient, transition: &Transition, fa
             done.map_err(|reason| format!("{} -> {arn}: {reason}", transition.definition.name))
         });
     }
-    if let Err(reason) = check_event(put_event(client, transition).await) {
+    if let Err(reason) = check_event(put_event(client, payload::event_entry(transition)).await) {
         failures.add(format!("{} -> EventBridge: {reason}", definition.name));
     }
     while let Some(done) = side_by_side.join_next().await {
@@ -109,8 +109,8 @@ async fn carry_out(
     Err("the local CloudWatch acts on Lambda functions and SNS topics only".to_owned())
 }
 
-/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`, asynchronously as CloudWatch does.
-async fn invoke(client: &AwsClient, arn: &str, event: String) -> Result<AwsAnswer, CallError> {
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]` or `NAME[:QUALIFIER]`, asynchronously as services do.
+pub(crate) async fn invoke(client: &AwsClient, arn: &str, event: String) -> Result<AwsAnswer, CallError> {
     let function = arn.split_once(":function:").map_or(arn, |(_, rest)| rest);
     let path = match function.split_once(':') {
         Some((name, qualifier)) => format!("/2015-03-31/functions/{name}/invocations?Qualifier={qualifier}"),
@@ -121,14 +121,14 @@ async fn invoke(client: &AwsClient, arn: &str, event: String) -> Result<AwsAnswe
     client.send(AwsRequest { service: "lambda", method: "POST", path: &path, headers: &headers, body }).await
 }
 
-async fn put_event(client: &AwsClient, transition: &Transition) -> Result<AwsAnswer, CallError> {
+pub(crate) async fn put_event(client: &AwsClient, entry: Value) -> Result<AwsAnswer, CallError> {
     // The launcher lets `aws.*` sources pass for this field alone.
-    let entries = json!({"Entries": [payload::event_entry(transition)], "FromRehearsalCloudWatch": true});
+    let entries = json!({"Entries": [entry], "FromRehearsal": true});
     client.json("events", "AWSEvents.PutEvents", &entries).await
 }
 
 /// `PutEvents` answers 200 even when it took no event.
-fn check_event(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
+pub(crate) fn check_event(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
     let text = answer.as_ref().map(AwsAnswer::text).unwrap_or_default();
     check(answer)?;
     let failed =
@@ -136,7 +136,7 @@ fn check_event(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
     if failed == Some(0) { Ok(()) } else { Err(text) }
 }
 
-fn check(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
+pub(crate) fn check(answer: Result<AwsAnswer, CallError>) -> Result<(), String> {
     match answer {
         Ok(answer) if answer.status.is_success() => Ok(()),
         Ok(answer) => Err(format!("{}: {}", answer.status, answer.text())),

@@ -10,6 +10,8 @@ use std::{borrow::Cow, fmt};
 pub(crate) const TRAFFIC_KEY: &str = "rehearsal-traffic";
 /// Signs what the rehearsal itself does: deployments and alarm actions.
 pub(crate) const REHEARSAL_KEY: &str = "rehearsal-itself";
+/// Signs what CodeDeploy calls: aliases and hooks.
+pub(crate) const CODEDEPLOY_KEY: &str = "rehearsal-codedeploy";
 /// Signs what Step Functions calls for a task.
 const STATES_KEY: &str = "rehearsal-states";
 /// The launcher signs each function's calls with this prefix and the function's name.
@@ -28,6 +30,8 @@ pub enum Caller {
     Rehearsal,
     /// Step Functions, for a task of an execution.
     States,
+    /// CodeDeploy, for a deployment.
+    CodeDeploy,
     /// Anybody else, by access key id.
     Other(String),
     /// An unsigned request.
@@ -41,6 +45,7 @@ impl Caller {
             Some(TRAFFIC_KEY) => Self::Traffic,
             Some(REHEARSAL_KEY) => Self::Rehearsal,
             Some(STATES_KEY) => Self::States,
+            Some(CODEDEPLOY_KEY) => Self::CodeDeploy,
             Some(key) => match key.strip_prefix(FUNCTION_PREFIX) {
                 Some(function) => Self::Function(function.to_owned()),
                 None => Self::Other(key.to_owned()),
@@ -53,7 +58,7 @@ impl Caller {
     pub fn is_under_test(&self) -> bool {
         match self {
             Self::Function(_) | Self::States | Self::Other(_) | Self::Unsigned => true,
-            Self::Traffic | Self::Rehearsal => false,
+            Self::Traffic | Self::Rehearsal | Self::CodeDeploy => false,
         }
     }
 }
@@ -65,6 +70,7 @@ impl fmt::Display for Caller {
             Self::Traffic => f.write_str("traffic"),
             Self::Rehearsal => f.write_str("rehearsal"),
             Self::States => f.write_str("states"),
+            Self::CodeDeploy => f.write_str("codedeploy"),
             Self::Other(key) => write!(f, "key {key}"),
             Self::Unsigned => f.write_str("unsigned"),
         }
@@ -171,9 +177,17 @@ fn json_resource(body: &[u8]) -> Option<String> {
         return None;
     }
     let document: Value = serde_json::from_slice(body).ok()?;
-    ["TableName", "TopicArn", "QueueUrl", "stateMachineArn", "executionArn", "AlarmName"]
-        .iter()
-        .find_map(|field| document.get(*field)?.as_str().map(str::to_owned))
+    let fields = [
+        "TableName",
+        "TopicArn",
+        "QueueUrl",
+        "stateMachineArn",
+        "executionArn",
+        "AlarmName",
+        "deploymentId",
+        "applicationName",
+    ];
+    fields.iter().find_map(|field| document.get(*field)?.as_str().map(str::to_owned))
 }
 
 /// Names a Lambda operation by its method and path: `/DATE/functions/NAME/rest…`.

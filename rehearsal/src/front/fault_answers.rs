@@ -79,7 +79,9 @@ impl ServiceError {
                     _ => code.clone(),
                 };
                 let body = json!({"__type": kind, "message": message}).to_string();
-                (builder.header("content-type", "application/x-amz-json-1.0"), body.into_bytes())
+                let version = if call.service == "codedeploy" { "1.1" } else { "1.0" };
+                let content_type = format!("application/x-amz-json-{version}");
+                (builder.header("content-type", content_type), body.into_bytes())
             }
             Protocol::Query => {
                 let side = if self.status >= 500 { "Receiver" } else { "Sender" };
