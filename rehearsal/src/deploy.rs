@@ -13,7 +13,8 @@ use std::{
 use zip::{ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 const BUCKET: &str = "ripcord-rehearsal";
-const STACK_DURATION_MAX: Duration = Duration::from_secs(120);
+/// A stack waits for its deployments, and at a sixtieth of the time a hook that never answers takes a minute.
+const STACK_DURATION_MAX: Duration = Duration::from_secs(600);
 const STACK_POLL_EVERY: Duration = Duration::from_millis(100);
 /// Folders below a code folder; deeper ones are a circle of links.
 const FOLDER_DEPTH_MAX: usize = 20;

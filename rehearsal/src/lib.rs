@@ -17,6 +17,7 @@ pub mod runtime_api;
 #[cfg(feature = "bench")]
 pub mod tls_endpoint;
 pub mod traffic;
+mod wait;
 
 use alarms::{AlarmBoard, dispatch, metrics::MetricStore};
 use aws_client::AwsClient;
@@ -36,7 +37,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 use traffic::{
@@ -44,7 +45,7 @@ use traffic::{
     simulated::{Simulation, SimulationOptions},
 };
 
-const WAIT_POLL_EVERY: Duration = Duration::from_millis(20);
+pub use wait::{WaitError, wait_until};
 
 /// Tells a function process how many real milliseconds a minute of a plan lasts. Ministack hands it to every function.
 pub const MINUTE_VARIABLE: &str = "RIPCORD_MINUTE_MS";
@@ -406,33 +407,5 @@ impl Parts {
         front.set_ministack(ministack.address());
         tokio::spawn(dispatch::run(Arc::clone(&alarms), client(REHEARSAL_KEY), Arc::clone(&action_failures)));
         Ok(Self { front: address, journal, faults, alarms, codedeploy, metrics, action_failures, ministack })
-    }
-}
-
-/// Nothing came of a wait.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to see {what} within {limit_s:.1} s")]
-pub struct WaitError {
-    /// What was waited for.
-    pub what: String,
-    /// The bound.
-    pub limit_s: f64,
-}
-
-/// Waits until `probe` returns something, at most for `limit`.
-pub async fn wait_until<T>(
-    what: &str,
-    limit: Duration,
-    mut probe: impl FnMut() -> Option<T>,
-) -> Result<T, WaitError> {
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(found) = probe() {
-            return Ok(found);
-        }
-        if Instant::now() >= deadline {
-            return Err(WaitError { what: what.to_owned(), limit_s: limit.as_secs_f64() });
-        }
-        tokio::time::sleep(WAIT_POLL_EVERY).await;
     }
 }
