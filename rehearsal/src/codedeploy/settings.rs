@@ -89,7 +89,6 @@ impl AutoRollback {
 
 /// What a trigger tells about. Those of instances, and of deployments that wait to be continued, never come about here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "the names are CodeDeploy's")]
 pub(super) enum TriggerEvent {
     DeploymentStart,
     DeploymentSuccess,
