@@ -9,6 +9,7 @@ mod deployments;
 mod execute;
 mod executions;
 mod facts;
+pub mod hook;
 mod http;
 mod invoke;
 mod ledger;
@@ -49,6 +50,35 @@ pub const OBSERVED_BY_RELEASE_PREFLIGHT: &[&str] = &[
     "lambda:GetAlias",
     "lambda:GetFunctionConfiguration",
     "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:InvokeFunction",
+];
+/// What `pre-traffic-hook` calls to observe, and to answer CodeDeploy.
+pub const OBSERVED_BY_PRE_TRAFFIC_HOOK: &[&str] = &[
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:GetDeployment",
+    "codedeploy:GetDeploymentGroup",
+    "codedeploy:ListDeploymentTargets",
+    "codedeploy:PutLifecycleEventHookExecutionStatus",
+    "dynamodb:Query",
+    "lambda:GetAlias",
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:InvokeFunction",
+];
+/// What `post-traffic-hook` calls to observe, and to answer CodeDeploy.
+pub const OBSERVED_BY_POST_TRAFFIC_HOOK: &[&str] = &[
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:GetDeployment",
+    "codedeploy:GetDeploymentGroup",
+    "codedeploy:ListDeploymentTargets",
+    "codedeploy:PutLifecycleEventHookExecutionStatus",
+    "dynamodb:Query",
+    "lambda:GetAlias",
+    "lambda:GetFunctionConfiguration",
     "lambda:InvokeFunction",
 ];
 /// What `stage-validator` calls to observe.

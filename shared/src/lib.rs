@@ -10,6 +10,7 @@ pub mod deployment;
 pub mod error_type;
 pub mod evidence;
 pub mod finding;
+pub mod hook;
 pub mod judge;
 pub mod measure;
 pub mod metrics;

@@ -17,7 +17,10 @@ mod target;
 mod traffic;
 
 pub use answers::check_health;
-pub use conclusion::{Conclusion, decide_hook_before, decide_preflight, decide_verification};
+pub(crate) use conclusion::verdict;
+pub use conclusion::{
+    Conclusion, decide_hook_after, decide_hook_before, decide_preflight, decide_verification,
+};
 pub use dead_letters::QueueLength;
 pub use facts::{Answers, Facts, GuardState, HealthAnswer, Seen, SmokeAnswer, Unseen, VersionState};
 pub use subject::{PreflightRequest, Standing, Subject, Surroundings, When, standing};

@@ -15,12 +15,17 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use release_preflight::Inspector;
-use ripcord::aws::apart::CHECK;
+use ripcord::aws::apart::{Apart, CHECK, answer_apart};
+use ripcord::aws::hook::{self, Desk, Hook, Work};
 use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
 use ripcord::error_type::Failure;
+use ripcord::hook::{AFTER_TRAFFIC, BEFORE_TRAFFIC};
 use ripcord::pipeline::Tempo;
 use serde_json::Value;
 use stage_validator::Validator;
+
+const PRE_TRAFFIC_HOOK: &str = "pre-traffic-hook";
+const POST_TRAFFIC_HOOK: &str = "post-traffic-hook";
 
 // One invocation at a time, nothing to run in parallel: a second thread would only cost its start.
 #[tokio::main(flavor = "current_thread")]
@@ -47,6 +52,16 @@ async fn main() -> anyhow::Result<()> {
             }))
             .await
         }
+        PRE_TRAFFIC_HOOK | POST_TRAFFIC_HOOK => {
+            let event = if settings.handler == PRE_TRAFFIC_HOOK { BEFORE_TRAFFIC } else { AFTER_TRAFFIC };
+            let hook = Hook { aws, namespace, clock, tempo };
+            let desk = &Desk { hook, apart: Apart::in_this_executable(), event };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                let here = &event.context.invoked_function_arn;
+                hook::answer(&event.payload, deadline(&event), here, desk).await.map_err(named)
+            }))
+            .await
+        }
         "release-preflight" => {
             let inspector = &Inspector { aws, clock, tempo };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
@@ -68,7 +83,19 @@ async fn main() -> anyhow::Result<()> {
 
 /// What a function does in a process of its own, because it may hang or die of it.
 async fn check(settings: Settings) -> anyhow::Result<()> {
-    bail!("{:?} checks nothing in a process of its own", settings.handler)
+    let Settings { handler, connection, names, namespace, tempo } = settings;
+    let hook =
+        || Hook { aws: Aws::new(&connection.sdk_config(), names), namespace, clock: Timestamp::now, tempo };
+    match handler.as_str() {
+        PRE_TRAFFIC_HOOK => {
+            answer_apart(async |work: Work| pre_traffic_hook::check(&work, &hook()).await).await?;
+        }
+        POST_TRAFFIC_HOOK => {
+            answer_apart(async |work: Work| post_traffic_hook::check(&work, &hook()).await).await?;
+        }
+        other => bail!("{other:?} checks nothing in a process of its own"),
+    }
+    Ok(())
 }
 
 /// The runtime would name an error after its Rust type; state machines match on ours.

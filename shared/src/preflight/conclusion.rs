@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::facts::{Answers, Facts};
+use super::dead_letters::QueueLength;
+use super::facts::{Answers, Facts, GuardState, Seen};
 use super::subject::Subject;
 use super::{Check, Outcome};
 use crate::error_type::{ErrorType, Failure};
@@ -37,6 +38,20 @@ pub fn decide_preflight(subject: &Subject<'_>, facts: &Facts, now: Timestamp) ->
 /// whether they can be proved is nothing that could be changed here.
 pub fn decide_hook_before(subject: &Subject<'_>, facts: &Facts, now: Timestamp) -> Vec<Check> {
     checks_before(subject, facts, None, None, now)
+}
+
+/// The checks once all traffic is on the new version, and somebody else has shifted it.
+pub fn decide_hook_after(
+    subject: &Subject<'_>,
+    answers: &Answers,
+    guards: &Seen<Vec<GuardState>>,
+    dead_letters: &[Seen<QueueLength>],
+) -> Vec<Check> {
+    let surroundings = subject.surroundings();
+    let mut checks = subject.check_answers(answers);
+    checks.push(surroundings.check_alarms(guards));
+    checks.extend(surroundings.check_dead_letters(dead_letters));
+    checks
 }
 
 fn checks_before(
@@ -78,7 +93,7 @@ pub fn decide_verification(subject: &Subject<'_>, answers: &Answers, now: Timest
 }
 
 /// Whether all checks went well enough, in a sentence.
-fn verdict(checks: &[Check]) -> Result<String, Failure> {
+pub(crate) fn verdict(checks: &[Check]) -> Result<String, Failure> {
     let with = |outcome| checks.iter().filter(move |check| check.outcome == outcome);
     let count = checks.len();
     let failed: Vec<String> =

@@ -10,8 +10,8 @@ use crate::names::EcsName;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HookPolicy {
-    /// For how many minutes the hook after the shift lets the judge watch the new version, from 0, which is not at all, to
-    /// 13: a function lives for 15.
+    /// For how many minutes the hook after the shift lets the judge watch the new version: 0, which is not at all, or 5 to
+    /// 13, because the first numbers take four to come, and a function lives for 15.
     pub watch_minutes: u32,
     /// The ECS services whose deployments are checked as this service's. An alarm does not put them back.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -4,6 +4,7 @@
 mod adapters;
 mod decisions;
 mod events;
+mod hooks;
 mod measuring;
 mod pipelines;
 mod preflight;
