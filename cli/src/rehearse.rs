@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ripcord::aws::causes;
 use ripcord::release::{Phase, Report};
-use ripcord_rehearsal::checkout::{Behaviour, SERVICE, Stage};
+use ripcord_rehearsal::checkout::{Behaviour, SERVICE, ShiftedBy, Stage};
 use ripcord_rehearsal::traffic::TrafficOptions;
 use ripcord_rehearsal::traffic::simulated::SimulationOptions;
 use ripcord_rehearsal::{LocalAws, Options};
@@ -16,6 +16,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, FAINT, NAME, styled};
 
+mod codedeploy;
 mod release;
 mod scenario;
 mod summary;
@@ -31,6 +32,9 @@ pub(crate) struct RehearseArgs {
     /// What happens to the release
     #[arg(value_enum, default_value_t = Scenario::Alarm)]
     pub(crate) scenario: Scenario,
+    /// Let CodeDeploy shift the traffic, with Ripcord's hooks: a good version, a failing smoke test, errors, a dying hook
+    #[arg(long, conflicts_with = "scenario")]
+    pub(crate) codedeploy: bool,
     /// Write the summary as JSON to this file
     #[arg(long = "json", value_name = "FILE", id = "summary_file")]
     pub(crate) summary_file: Option<PathBuf>,
@@ -76,8 +80,9 @@ async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
     let options = Options { publish: args.keep, ..Options::default() };
     let local = LocalAws::start(options).await.map_err(|error| failed("start the local AWS", &error))?;
     say(&format!("deploying template.yaml and examples/checkout to {}", local.endpoint()));
-    let stage =
-        Stage::set(&local, &workspace, &bootstrap).await.map_err(|error| failed("set the stage", &error))?;
+    let shifted_by = if args.codedeploy { ShiftedBy::CodeDeploy } else { ShiftedBy::Ripcord };
+    let stage = Stage::set_for(shifted_by, &local, &workspace, &bootstrap).await;
+    let stage = stage.map_err(|error| failed("set the stage", &error))?;
     let registration =
         stage.register(&workspace).await.map_err(|error| failed("register the example", &error))?;
     let publish = async |behaviour| {
@@ -85,6 +90,11 @@ async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
     };
 
     let passed = match args.scenario.script() {
+        None if args.codedeploy => {
+            let outcomes = codedeploy::play(&local, &stage, &workspace, &registration).await?;
+            tell(&outcomes, args)?;
+            outcomes.passed
+        }
         None => {
             let candidate = publish(BAD).await?;
             let summary = play(&local, &stage, candidate, &registration).await?;

@@ -5,7 +5,7 @@ mod deployment;
 mod history;
 mod release;
 
-pub use deployment::{ShiftedBy, kill_checks};
+pub use deployment::{ShiftedBy, kill_checks, redeploy};
 
 use std::path::Path;
 use std::time::Duration;

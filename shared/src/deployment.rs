@@ -17,8 +17,8 @@ mod place;
 
 pub use appspec::{AliasShift, AppSpec, AppSpecError, Resource};
 pub use change::DeploymentChange;
-pub use place::Place;
 pub use drift::{Drift, RECONCILE_STACK, drift};
+pub use place::Place;
 
 /// The end of the name that the template gives to the hook before traffic. A deployment that calls it gives its target no
 /// traffic before that hook has said so.

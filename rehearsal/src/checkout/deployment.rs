@@ -1,9 +1,12 @@
 //! Releases of the example by CodeDeploy: its stack is deployed again, and CodeDeploy shifts the alias.
 
-use super::SERVICE;
+use super::{SERVICE, StageError};
 use crate::LocalAws;
-use crate::deploy::{StackCode, StackRequest};
+use crate::deploy::{StackCode, StackOutputs, StackRequest};
+use std::fs;
+use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Who shifts the example's traffic, and so which of its templates is deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,29 @@ impl ShiftedBy {
                 .collect(),
         }
     }
+}
+
+/// Deploys the example again with other code, as a team does: SAM publishes a version when the code or the template has changed,
+/// and not when only a parameter has.
+pub async fn redeploy(
+    local: &LocalAws,
+    workspace: &Path,
+    parameters: &[(&str, &str)],
+) -> Result<StackOutputs, StageError> {
+    static COPIES: AtomicU32 = AtomicU32::new(1);
+    let number = COPIES.fetch_add(1, Ordering::Relaxed);
+    let copy = local.home().join(format!("example-{number}"));
+    let folder = copy.join("examples/checkout");
+    let copied = copy_with(&workspace.join("examples/checkout"), &folder, &format!("# release {number}"));
+    copied.map_err(|error| StageError::Read(folder.display().to_string(), error))?;
+    Ok(local.deploy(ShiftedBy::CodeDeploy.request(&copy, parameters)).await?)
+}
+
+fn copy_with(from: &Path, to: &Path, line: &str) -> io::Result<()> {
+    fs::create_dir_all(to.join("src"))?;
+    fs::copy(from.join("codedeploy.yaml"), to.join("codedeploy.yaml"))?;
+    let code = fs::read_to_string(from.join("src/app.py"))?;
+    fs::write(to.join("src/app.py"), format!("{code}{line}\n"))
 }
 
 /// Kills what a hook runs its checks in, as the kernel does with a process that takes too much memory. Returns how many there

@@ -71,7 +71,9 @@ fn route(status: DeploymentStatus, way: WayBack, serving: Serving, is_automatic:
         (Failed | Stopped | Succeeded, WayBack::UnderWay, _) => Route::Await,
         (Failed | Stopped | Succeeded, _, Serving::Wanted) => Route::Rest,
         (Failed | Stopped, _, Serving::Released | Serving::Other) => Route::SetTraffic,
-        (Succeeded, _, Serving::Released | Serving::Other) => Route::Reverse,
+        // CodeDeploy has tried and could not.
+        (Succeeded, WayBack::Failed, Serving::Released | Serving::Other) => Route::SetTraffic,
+        (Succeeded, WayBack::None | WayBack::Succeeded, Serving::Released | Serving::Other) => Route::Reverse,
     }
 }
 
@@ -86,7 +88,7 @@ impl Case<'_> {
         match &self.situation.record.release {
             Some(release) if is_about(release, state) => self.follow(release),
             // One group runs one deployment: the end of the one before was lost, or is on its way.
-            Some(before) if before.phase == Phase::Shifting && before.deployment.is_some() => {
+            Some(before) if before.phase == Phase::Shifting && is_of_its_group(before, state) => {
                 self.follow(before)
             }
             Some(before) if was_reversed(before, state) => self.close_reversed(before, state),
@@ -197,7 +199,8 @@ impl Case<'_> {
         let Some(deployment) = release.deployment.as_deref() else { return self.give_up(release, reason) };
         // A deployment goes from one version, and CodeDeploy refuses one from an alias that serves two. Where it was only seen
         // a moment before CodeDeploy had finished with it, it has another revision by now.
-        let route = if route == Route::Reverse && step.was.secondary.is_some() { Route::SetTraffic } else { route };
+        let route =
+            if route == Route::Reverse && step.was.secondary.is_some() { Route::SetTraffic } else { route };
         match route {
             // Not beneath another deployment: it would go on from what it believes to be served, or refuse to.
             Route::SetTraffic | Route::Reverse => {
@@ -261,12 +264,12 @@ impl Case<'_> {
         to: Option<FunctionVersion>,
         reason: Reason,
     ) -> Decision {
-        let generation = release.generation;
-        if let Some(until) = deployment.reversal_until
-            && self.moment.now < until
-            && until != self.moment.lease_until
-        {
-            return stand_down(Reason::ReversedByAnother { generation, until });
+        // Another invocation means to go back. It may have died, so it is waited for, and looked after by a retry.
+        let claimed_until = deployment.reversal_until.filter(|until| *until != self.moment.lease_until);
+        if claimed_until.is_some_and(|until| self.moment.now < until) {
+            let awaiting =
+                Survey { by_codedeploy: vec![vec![self.until_it_serves(&step)]], ..Survey::default() };
+            return self.restore(Course::Restore, &awaiting, release, to, reason);
         }
         let shift = AliasShift {
             function: step.function.clone(),
@@ -376,6 +379,12 @@ fn goes_back(other: &DeploymentState, ours: &DeploymentState, change: &Change) -
         && (other.rolls_back.as_ref() == Some(&ours.id)
             || ours.rolled_back_by.as_ref() == Some(&other.id)
             || is_reverse())
+}
+
+/// Whether a deployment runs where the release's own does.
+fn is_of_its_group(release: &Release, state: &DeploymentState) -> bool {
+    let own = release.deployment.as_deref();
+    own.is_some_and(|own| own.application == state.application && own.group == state.group)
 }
 
 /// Whether a deployment is a release's own, or its way back.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::names::{AliasName, FunctionName};
-use crate::registration::Registration;
+use crate::registration::{EcsService, Registration, Target};
 
 /// Where traffic is shifted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,11 +28,14 @@ pub enum Place {
 impl Place {
     /// The places where a registration has its traffic.
     pub fn of(registration: &Registration) -> BTreeSet<Self> {
-        let alias = |target: &crate::registration::Target| Self::Alias {
-            function: target.function.clone(),
-            alias: target.alias.clone(),
+        let alias =
+            |target: &Target| Self::Alias { function: target.function.clone(), alias: target.alias.clone() };
+        let service = |named: &EcsService| Self::Service {
+            cluster: named.cluster.to_string(),
+            service: named.service.to_string(),
         };
-        registration.targets.iter().map(alias).collect()
+        let services = registration.hooks.ecs_services.iter().map(service);
+        registration.targets.iter().map(alias).chain(services).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! the journal of the calls that arrived.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod codedeploy;
 mod crashes;
 mod deploy;
 mod driven;

@@ -3,6 +3,8 @@
 //! answers are made up.
 
 mod alias;
+mod deploying;
+mod deployments;
 mod handling;
 mod ledger;
 mod mishaps;

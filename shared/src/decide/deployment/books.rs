@@ -10,7 +10,7 @@ use crate::notice::{Notice, Severity};
 use crate::plan::{LedgerWrite, SetTraffic, Step};
 use crate::reason::{Reason, seconds_between};
 use crate::registration::Target;
-use crate::release::{Change, Event, KnownGood, Phase, Release, Report};
+use crate::release::{Change, Event, KnownGood, PastRollback, Phase, Release, Report};
 use crate::situation::Sighting;
 use crate::traffic::Traffic;
 
@@ -39,10 +39,14 @@ impl Case<'_> {
         if state.is_rollback {
             return self.hear_ended(state);
         }
+        if let Some(done) = self.our_own_way_back(target, state) {
+            return done;
+        }
         if let Some(before) = before.filter(|before| before.phase == Phase::Shifting) {
             let generation = before.generation;
             let reason = Reason::DeployedBesides { deployment, generation };
-            return self.hear_deployment(state, "another deployment", reason, Severity::Page);
+            let key = format!("{} besides", state.id);
+            return self.hear_deployment(key, state, "another deployment", reason, Severity::Page);
         }
         let Some(opened) = self.opened(target, state, before) else {
             return stand_down(Reason::DeploymentForeign { deployment });
@@ -60,6 +64,28 @@ impl Case<'_> {
             steps,
             metrics: vec![Metric::DeploymentCount, Metric::CanaryTrafficPercentage(0.0)],
         }
+    }
+
+    /// What there is to say of a deployment that goes away from a version just taken back, without hooks, as ours do. It is no
+    /// release: an alarm would lead to the bad version again.
+    fn our_own_way_back(&self, target: &Target, state: &DeploymentState) -> Option<Decision> {
+        let (shift, created_at) = (state.shift()?, state.created_at?);
+        let calls_hooks = state.spec.as_ref().is_ok_and(|spec| !spec.hooks.is_empty());
+        let taken_back = |past: &&PastRollback| {
+            past.target == target.name && past.version == shift.current && created_at <= past.at
+        };
+        let past = self.situation.record.rollbacks.iter().find(taken_back).filter(|_| !calls_hooks)?;
+        Some(match state.status {
+            DeploymentStatus::Failed | DeploymentStatus::Stopped => self.hear_ended(state),
+            DeploymentStatus::Created
+            | DeploymentStatus::Queued
+            | DeploymentStatus::InProgress
+            | DeploymentStatus::Baking
+            | DeploymentStatus::Ready
+            | DeploymentStatus::Succeeded => {
+                stand_down(Reason::AlreadyRolledBack { generation: past.generation, at: past.at })
+            }
+        })
     }
 
     fn opened(&self, target: &Target, state: &DeploymentState, before: Option<&Release>) -> Option<Release> {
@@ -194,7 +220,10 @@ impl Case<'_> {
             generation: before.generation,
             deployment: before.deployment.as_ref().map_or_else(|| next.id.clone(), |it| it.id.clone()),
             status: DeploymentStatus::Succeeded,
-            error: Some(format!("it was put back since, because deployment {} starts from the stable version", next.id)),
+            error: Some(format!(
+                "it was put back since, because deployment {} starts from the stable version",
+                next.id
+            )),
         };
         self.restore(Course::Settle, &Survey::default(), before, None, reason)
     }
@@ -246,11 +275,13 @@ impl Case<'_> {
             return stand_down(Reason::DeploymentUnderWay { deployment, status });
         }
         let reason = Reason::SilentRollback { deployment, status, error: state.error.clone() };
-        self.hear_deployment(state, "a rollback by CodeDeploy", reason, Severity::Warning)
+        let key = format!("{} {status}", state.id);
+        self.hear_deployment(key, state, "a rollback by CodeDeploy", reason, Severity::Warning)
     }
 
     fn hear_deployment(
         &self,
+        key: String,
         state: &DeploymentState,
         what: &str,
         reason: Reason,
@@ -258,7 +289,7 @@ impl Case<'_> {
     ) -> Decision {
         let service = &self.situation.record.registration.service;
         let title = format!("{service}: {what} ({})", state.id);
-        self.hear_once(format!("{} {}", state.id, state.status), title, reason, severity)
+        self.hear_once(key, title, reason, severity)
     }
 }
 

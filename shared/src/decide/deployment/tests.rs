@@ -42,8 +42,8 @@ succeeded, way back Succeeded, serves Wanted: Rest
 succeeded, way back Succeeded, serves Released: Reverse
 succeeded, way back Succeeded, serves Other: Drifted, or Reverse for a person
 succeeded, way back Failed, serves Wanted: Rest
-succeeded, way back Failed, serves Released: Reverse
-succeeded, way back Failed, serves Other: Drifted, or Reverse for a person
+succeeded, way back Failed, serves Released: SetTraffic
+succeeded, way back Failed, serves Other: Drifted, or SetTraffic for a person
 failed, way back None, serves Wanted: Rest
 failed, way back None, serves Released: SetTraffic
 failed, way back None, serves Other: Drifted, or SetTraffic for a person

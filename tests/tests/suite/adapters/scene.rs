@@ -36,6 +36,8 @@ use serde_json::{Value, json};
 
 use crate::worlds::{SERVICE, at};
 
+pub(super) mod codedeploy;
+
 pub(super) const FUNCTION: &str = "checkout-api";
 pub(super) const PIN: &str = "live-last-known-good";
 pub(super) const ALARM: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors";
@@ -156,7 +158,9 @@ impl Intercept for Journal {
     ) -> Result<(), BoxError> {
         let input = context.input();
         let mut notes = self.0.lock().unwrap();
-        let call = if let Some(query) = input.downcast_ref::<QueryInput>() {
+        let call = if let Some(call) = codedeploy::call(context) {
+            call
+        } else if let Some(query) = input.downcast_ref::<QueryInput>() {
             let start = if query.exclusive_start_key().is_some() { " from the next page" } else { "" };
             assert_eq!(query.consistent_read(), Some(true), "a stale read would be decided on");
             format!("dynamodb:Query {}{start}", asked_for(query))

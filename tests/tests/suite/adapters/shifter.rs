@@ -10,6 +10,7 @@ use ripcord::release::{Phase, Release};
 use ripcord::situation::ServiceRecord;
 use serde_json::{Value, json};
 
+use super::deploying::moved_by_codedeploy;
 use super::handling::{file, shifted};
 use super::scene::{
     FUNCTION, PIN, Scene, alias, holds, holds_in_turn, items_of, publishes, recorded, refusal, seen_in_turn,
@@ -354,4 +355,18 @@ async fn a_shift_that_loses_every_race_is_contended() {
         "lost 4 races for checkout, the last because checkout-api:live has changed since it was seen"
     );
     assert_eq!(lost.num_calls(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn weights_are_not_moved_by_hand_while_codedeploy_moves_them() {
+    let record = moved_by_codedeploy(canary());
+    let scene = Scene::new(&[
+        &recorded(&record),
+        &seen_in_turn(vec![alias("1", &[("2", 0.1)], "r1")]),
+        &versions(),
+        &unpinned(),
+    ]);
+    let refused = shifted(&scene, &weights("1:50,2:50")).await.unwrap_err();
+    assert_eq!(refused.error_type, ErrorType::ReleaseConflict);
+    assert!(refused.message.contains("moved by deployment d-OURS00001 of CodeDeploy"), "{refused}");
 }
