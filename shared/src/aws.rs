@@ -42,6 +42,10 @@ pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &[
 pub const OBSERVED_BY_ALIAS_WEIGHT_SHIFTER: &[&str] =
     &["dynamodb:Query", "lambda:GetAlias", "lambda:GetFunctionConfiguration"];
 
+/// What `ecs-lifecycle-hook` calls to observe. It acts by its answer; besides it only notes and tells.
+pub const OBSERVED_BY_ECS_LIFECYCLE_HOOK: &[&str] =
+    &["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "dynamodb:Query"];
+
 /// What `release-preflight` calls to observe.
 pub const OBSERVED_BY_RELEASE_PREFLIGHT: &[&str] = &[
     "cloudwatch:DescribeAlarms",

@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod finding;
 pub mod hook;
 pub mod judge;
+pub mod lifecycle;
 pub mod measure;
 pub mod metrics;
 pub mod names;

@@ -6,12 +6,18 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use ecs_lifecycle_hook::{Desk, Request};
+use jiff::{SignedDuration, Timestamp};
 use ripcord::aws::apart::{Apart, Fate, LastWords};
+use ripcord::lifecycle::HookStatus;
+use ripcord::pipeline::Tempo;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_apart");
 /// Longer than any machine takes for what is tried here, and ended by the answer.
 const LONG: Duration = Duration::from_secs(60);
+/// When an invocation ends: the check has a second of it, the report five at most, and the answer two.
+const ENDS_IN: SignedDuration = SignedDuration::from_secs(8);
 /// Long enough for a process to start and speak.
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -168,4 +174,44 @@ fn whoever_works_for_a_desk_that_dies_dies_too() {
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("{} lives on", process.display());
+}
+
+/// The desk of a lifecycle hook, whose check does what it is told; each call has what the answer before has left.
+async fn hooked(stage: &str, target_percent: u32, what: &str) -> Vec<HookStatus> {
+    let mut event = json!({
+        "lifecycleStage": stage,
+        "executionDetails": {
+            "serviceArn": "arn:aws:ecs:eu-west-1:123456789012:service/shop/checkout",
+            "targetServiceRevisionArn": "new",
+            "productionTrafficWeights": { "new": target_percent, "old": 100 - target_percent },
+        },
+        "do": what,
+    });
+    let desk = Desk { clock: Timestamp::now, tempo: Tempo::REAL };
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let ends_at = Timestamp::now() + ENDS_IN;
+        let apart = Apart::in_program(PROGRAM);
+        let work = async |request: Request, patience| apart.run(&request, patience).await;
+        let answer = ecs_lifecycle_hook::answer(&event, ends_at, desk, work).await;
+        assert!(Timestamp::now() < ends_at, "{what}: ECS has no answer");
+        answers.push(answer.hook_status);
+        match answer.hook_status {
+            HookStatus::Succeeded | HookStatus::Failed => break,
+            HookStatus::InProgress => event["hookDetails"] = json!(answer.hook_details),
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_hook_answers_in_time_whatever_its_check_does() {
+    use HookStatus::{Failed, InProgress, Succeeded};
+    for what in ["panic", "abort", "hang", "spin", "garble", "stop short", "babble", "answer twice"] {
+        let answers = hooked("PRODUCTION_TRAFFIC_SHIFT", 100, what).await;
+        assert_eq!(answers, [InProgress, InProgress, Failed], "{what}");
+        let back = hooked("PRODUCTION_TRAFFIC_SHIFT", 0, what).await;
+        assert_eq!(back, [Succeeded], "{what} while traffic goes back");
+    }
+    assert_eq!(children(), Vec::<String>::new());
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use alarm_rollback::{Alarms, Pull};
 use alias_weight_shifter::Shifter;
 use anyhow::{Context, bail};
+use ecs_lifecycle_hook::Checker;
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use release_preflight::Inspector;
@@ -58,7 +59,17 @@ async fn main() -> anyhow::Result<()> {
             let desk = &Desk { hook, apart: Apart::in_this_executable(), event };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
                 let here = &event.context.invoked_function_arn;
-                hook::answer(&event.payload, deadline(&event), here, desk).await.map_err(named)
+                hook::answer(&event.payload, ends_at(&event), here, desk).await.map_err(named)
+            }))
+            .await
+        }
+        "ecs-lifecycle-hook" => {
+            let (desk, apart) = (ecs_lifecycle_hook::Desk { clock, tempo }, &Apart::in_this_executable());
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                let work = async |request, patience| apart.run(&request, patience).await;
+                Ok::<_, Diagnostic>(
+                    ecs_lifecycle_hook::answer(&event.payload, ends_at(&event), desk, work).await,
+                )
             }))
             .await
         }
@@ -84,14 +95,19 @@ async fn main() -> anyhow::Result<()> {
 /// What a function does in a process of its own, because it may hang or die of it.
 async fn check(settings: Settings) -> anyhow::Result<()> {
     let Settings { handler, connection, names, namespace, tempo } = settings;
-    let hook =
-        || Hook { aws: Aws::new(&connection.sdk_config(), names), namespace, clock: Timestamp::now, tempo };
+    let (aws, clock) = (Aws::new(&connection.sdk_config(), names), Timestamp::now);
     match handler.as_str() {
         PRE_TRAFFIC_HOOK => {
-            answer_apart(async |work: Work| pre_traffic_hook::check(&work, &hook()).await).await?;
+            let hook = &Hook { aws, namespace, clock, tempo };
+            answer_apart(async |work: Work| pre_traffic_hook::check(&work, hook).await).await?;
         }
         POST_TRAFFIC_HOOK => {
-            answer_apart(async |work: Work| post_traffic_hook::check(&work, &hook()).await).await?;
+            let hook = &Hook { aws, namespace, clock, tempo };
+            answer_apart(async |work: Work| post_traffic_hook::check(&work, hook).await).await?;
+        }
+        "ecs-lifecycle-hook" => {
+            let checker = &Checker { aws, clock, tempo };
+            answer_apart(async |request| ecs_lifecycle_hook::work(request, checker).await).await?;
         }
         other => bail!("{other:?} checks nothing in a process of its own"),
     }
@@ -103,13 +119,16 @@ fn named(failure: Failure) -> Diagnostic {
     Diagnostic { error_type: failure.error_type.to_string(), error_message: failure.message }
 }
 
+/// When Lambda ends the invocation.
+fn ends_at(event: &LambdaEvent<Value>) -> Timestamp {
+    let deadline = i64::try_from(event.context.deadline).ok();
+    deadline.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_else(Timestamp::now)
+}
+
 /// When Lambda will have ended the invocation. A lease is known by its end, and duplicates of a signal often start within
 /// the same millisecond, so each invocation's ends a fraction of a second of its own later.
 fn deadline(event: &LambdaEvent<Value>) -> Timestamp {
-    let deadline = i64::try_from(event.context.deadline)
-        .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        .unwrap_or_else(Timestamp::now);
+    let deadline = ends_at(event);
     let mut hasher = DefaultHasher::new();
     event.context.request_id.hash(&mut hasher);
     deadline.saturating_add(Duration::from_nanos(hasher.finish() % 1_000_000_000)).unwrap_or(deadline)

@@ -30,7 +30,9 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn work(request: &Value) -> Value {
-    match request["do"].as_str().unwrap_or_default() {
+    // What a hook's desk hands over holds the event of the hook, and nobody reports on it.
+    let told = request.pointer("/check/event/do").unwrap_or(&request["do"]);
+    match told.as_str().unwrap_or("answer") {
         "answer" => {
             println!("on standard output");
             eprintln!("on standard error");

@@ -8,6 +8,7 @@ mod deploy;
 mod driven;
 mod driven_crashes;
 mod driven_storm;
+mod ecs_hook;
 mod faults;
 mod inbox;
 mod operator;

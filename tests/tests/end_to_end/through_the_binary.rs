@@ -18,12 +18,16 @@ async fn every_event_is_answered_by_name() {
     files.sort();
     let mut rollback = scene.process("alarm-rollback").await;
     let mut shifter = scene.process("alias-weight-shifter").await;
+    let mut ecs_hook = scene.process("ecs-lifecycle-hook").await;
     let mut answers = String::new();
     for file in &files {
         let name = file.strip_prefix(&events).unwrap().display().to_string();
         let event = std::fs::read(file).unwrap();
-        let is_request = name.starts_with("shifter/");
-        let process = if is_request { &mut shifter } else { &mut rollback };
+        let process = match name.split('/').next() {
+            Some("shifter") => &mut shifter,
+            Some("ecs") => &mut ecs_hook,
+            Some(_) | None => &mut rollback,
+        };
         let answered = process.invoke(event, ANSWER_WAIT_MAX).await;
         answers.push_str(&format!("{name}: {}\n", describe(&answered)));
     }
@@ -58,7 +62,10 @@ fn describe(answered: &InvocationOutcome) -> String {
                     .map(|answer| format!("{} ({})", word(&answer["outcome"]), word(&answer["reason_kind"])));
                 words.collect::<Vec<_>>().join(", ")
             }
-            None => format!("shifted: {}", response["summary"].as_str().unwrap_or("-")),
+            None => match (response["hookStatus"].as_str(), response["summary"].as_str()) {
+                (Some(status), _) => status.to_owned(),
+                (None, summary) => format!("shifted: {}", summary.unwrap_or("-")),
+            },
         },
         InvocationOutcome::Error { error_type, message, .. } => {
             // The only time in a message is that of the rollback which quarantines.

@@ -7,6 +7,7 @@ mod deploying;
 mod deployments;
 mod handling;
 mod ledger;
+mod lifecycle;
 mod mishaps;
 mod observing;
 mod preflight;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use ripcord::lifecycle::LifecycleEvent;
 use ripcord::shift::{Ask, ShiftRequest};
 use ripcord::signal::{AlarmState, Reading, Signal, read};
 use serde_json::Value;
@@ -26,6 +27,33 @@ const CLASSES: &[(&str, &str)] = &[
     ("alarm/period-of-a-day.json", "checkout-errors-daily goes to ALARM"),
     ("alarm/unread-fields-changed.json", "checkout-error-rate goes to ALARM"),
     ("alarm/without-reason-data.json", "checkout-error-rate goes to ALARM"),
+    ("ecs/canary-step.json", "Forward at PRODUCTION_TRAFFIC_SHIFT at 10%"),
+    ("ecs/flat-post-production-traffic-shift.json", "Forward at POST_PRODUCTION_TRAFFIC_SHIFT"),
+    ("ecs/flat-post-scale-up.json", "Forward at POST_SCALE_UP"),
+    ("ecs/flat-post-test-traffic-shift.json", "Forward at POST_TEST_TRAFFIC_SHIFT"),
+    ("ecs/flat-pre-production-traffic-shift.json", "Forward at PRE_PRODUCTION_TRAFFIC_SHIFT at 0%"),
+    ("ecs/flat-pre-scale-up.json", "Forward at PRE_SCALE_UP"),
+    ("ecs/flat-production-traffic-shift.json", "Forward at PRODUCTION_TRAFFIC_SHIFT at 100%"),
+    ("ecs/flat-reconcile-service.json", "Forward at RECONCILE_SERVICE at 100%"),
+    ("ecs/flat-test-traffic-shift.json", "Forward at TEST_TRAFFIC_SHIFT at 100%"),
+    ("ecs/post-production-traffic-shift.json", "Forward at POST_PRODUCTION_TRAFFIC_SHIFT"),
+    ("ecs/post-scale-up.json", "Forward at POST_SCALE_UP"),
+    ("ecs/post-test-traffic-shift.json", "Forward at POST_TEST_TRAFFIC_SHIFT"),
+    ("ecs/pre-production-traffic-shift.json", "Forward at PRE_PRODUCTION_TRAFFIC_SHIFT at 0%"),
+    ("ecs/pre-scale-up.json", "Forward at PRE_SCALE_UP"),
+    ("ecs/production-traffic-shift.json", "Forward at PRODUCTION_TRAFFIC_SHIFT at 100%"),
+    ("ecs/reconcile-service.json", "Forward at RECONCILE_SERVICE at 100%"),
+    ("ecs/rollback-flat-production-traffic-shift.json", "Back at PRODUCTION_TRAFFIC_SHIFT at 0%"),
+    ("ecs/rollback-production-traffic-shift.json", "Back at PRODUCTION_TRAFFIC_SHIFT at 0%"),
+    ("ecs/rollback-test-traffic-shift.json", "Back at TEST_TRAFFIC_SHIFT at 0%"),
+    ("ecs/test-traffic-shift.json", "Forward at TEST_TRAFFIC_SHIFT at 100%"),
+    ("ecs/unclear-stage.json", "Unclear at POST_BAKE_TIME"),
+    ("ecs/unclear-weights-of-another-type.json", "Unclear at TEST_TRAFFIC_SHIFT"),
+    ("ecs/unclear-without-stage.json", "Unclear at a stage without a name at 100%"),
+    ("ecs/unclear-without-target.json", "Unclear at PRODUCTION_TRAFFIC_SHIFT"),
+    ("ecs/unclear-without-weights.json", "Unclear at PRODUCTION_TRAFFIC_SHIFT"),
+    ("ecs/watch-goes-on.json", "Forward at POST_PRODUCTION_TRAFFIC_SHIFT"),
+    ("ecs/without-service.json", "Forward at PRE_SCALE_UP"),
     ("eventbridge/composite-suppressed.json", "checkout-degraded goes to ALARM, suppressed by WaitPeriod"),
     ("eventbridge/composite.json", "checkout-degraded goes to ALARM"),
     ("eventbridge/configuration-change.json", "foreign"),
@@ -144,6 +172,10 @@ fn every_event_is_described_to_its_readers() {
 #[test]
 fn every_event_is_read_in_full_as_its_snapshot_shows() {
     for (name, event) in files() {
+        // What is read of them stands in the table of what they are answered.
+        if name.starts_with("ecs/") {
+            continue;
+        }
         let rendered = if name.starts_with("shifter/") {
             render_request(&event)
         } else {
@@ -157,7 +189,7 @@ fn every_event_is_read_in_full_as_its_snapshot_shows() {
 }
 
 /// When the events are received: after all that they tell of.
-fn received_at() -> Timestamp {
+pub(crate) fn received_at() -> Timestamp {
     "2026-03-02T10:16:00Z".parse().unwrap()
 }
 
@@ -167,6 +199,11 @@ fn readings(event: &Value) -> Vec<Reading> {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+/// The events whose path begins like this, in order.
+pub(crate) fn events_in(prefix: &str) -> Vec<(String, Value)> {
+    files().into_iter().filter(|(name, _)| name.starts_with(prefix)).collect()
 }
 
 /// Every event by its path below the folder.
@@ -186,6 +223,10 @@ fn files() -> BTreeMap<String, Value> {
 }
 
 fn class(name: &str, event: &Value) -> String {
+    if name.starts_with("ecs/") {
+        let event = LifecycleEvent::read(event);
+        return format!("{:?} at {}", event.direction(), event.step());
+    }
     if name.starts_with("shifter/") {
         return match ShiftRequest::read(event) {
             Ok(ShiftRequest { ask: Ask::Stage { release, weight }, .. }) => {

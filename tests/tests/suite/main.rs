@@ -5,6 +5,7 @@ mod adapters;
 mod decisions;
 mod events;
 mod hooks;
+mod lifecycle;
 mod measuring;
 mod pipelines;
 mod preflight;
