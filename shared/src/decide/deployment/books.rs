@@ -39,7 +39,7 @@ impl Case<'_> {
         if state.is_rollback {
             return self.hear_ended(state);
         }
-        if let Some(done) = self.our_own_way_back(target, state) {
+        if let Some(done) = self.way_back_of_before(target, state) {
             return done;
         }
         if let Some(before) = before.filter(|before| before.phase == Phase::Shifting) {
@@ -66,15 +66,13 @@ impl Case<'_> {
         }
     }
 
-    /// What there is to say of a deployment that goes away from a version just taken back, without hooks, as ours do. It is no
-    /// release: an alarm would lead to the bad version again.
-    fn our_own_way_back(&self, target: &Target, state: &DeploymentState) -> Option<Decision> {
-        let (shift, created_at) = (state.shift()?, state.created_at?);
-        let calls_hooks = state.spec.as_ref().is_ok_and(|spec| !spec.hooks.is_empty());
-        let taken_back = |past: &&PastRollback| {
-            past.target == target.name && past.version == shift.current && created_at <= past.at
-        };
-        let past = self.situation.record.rollbacks.iter().find(taken_back).filter(|_| !calls_hooks)?;
+    /// What there is to say of a deployment from a version that was taken back to the one that is known to be good: the way
+    /// back of a release that is over. It is no release: an alarm would lead to the bad version again.
+    fn way_back_of_before(&self, target: &Target, state: &DeploymentState) -> Option<Decision> {
+        let (record, shift) = (&self.situation.record, state.shift()?);
+        let is_good = |good: &KnownGood| good.target == target.name && good.version == shift.target;
+        let is_bad = |past: &&PastRollback| past.target == target.name && past.version == shift.current;
+        let past = record.rollbacks.iter().find(is_bad).filter(|_| record.known_good.iter().any(is_good))?;
         Some(match state.status {
             DeploymentStatus::Failed | DeploymentStatus::Stopped => self.hear_ended(state),
             DeploymentStatus::Created
