@@ -285,11 +285,17 @@ impl Case<'_> {
             shift,
             why: format!("Ripcord: {reason}").chars().take(WHY_CHARS_MAX).collect(),
         };
-        let by_codedeploy = vec![
+        // A way back that has succeeded, and an alias that has not gone back: one of the two was seen too early.
+        let still = self.has_come_back(release).then(|| {
+            let seen = SetTraffic { traffic: step.was, ..step.clone() };
+            vec![seen.confirm_unchanged()]
+        });
+        let claim_and_go = [
             vec![Step::Write(Box::new(LedgerWrite::of(claimed.clone())))],
             vec![Step::Reverse(Box::new(reversal))],
             vec![self.until_it_serves(&step)],
         ];
+        let by_codedeploy = still.into_iter().chain(claim_and_go).collect();
         self.restore(Course::Restore, &Survey { by_codedeploy, ..Survey::default() }, &claimed, to, reason)
     }
 
@@ -356,6 +362,13 @@ impl Case<'_> {
                 | DeploymentStatus::Ready,
             ) => WayBack::UnderWay,
         }
+    }
+
+    /// Whether a way back of the release is seen to have succeeded.
+    fn has_come_back(&self, release: &Release) -> bool {
+        let own = release.deployment.as_deref().and_then(|own| self.situation.deployments.of(&own.id));
+        own.zip(release.changes.first())
+            .is_some_and(|(ours, change)| self.way_back(ours, change) == WayBack::Succeeded)
     }
 
     /// Whether CodeDeploy, or a hook of ours, found the version itself to be bad.
