@@ -126,6 +126,12 @@ impl Case<'_> {
             ) => self
                 .unfinished_report(release)
                 .unwrap_or_else(|| stand_down(Reason::AlreadyRolledBack { generation, at })),
+            // Somebody is putting it back: what goes is not known to be good, not even for a moment.
+            (Phase::Shifting, DeploymentStatus::Succeeded)
+                if deployment.reversal_until.is_some_and(|until| self.moment.now < until) =>
+            {
+                self.put_back(release, None, self.why_it_ended(release, deployment, ours))
+            }
             (Phase::Shifting, DeploymentStatus::Succeeded) => self.complete(release, ours),
             (Phase::Complete, DeploymentStatus::Succeeded) if !self.is_going_back(release) => {
                 stand_down(Reason::AlreadyComplete { generation, at })

@@ -84,6 +84,17 @@ fn an_alias_seen_too_early_is_not_reversed_twice() {
     assert!(world.codedeploy.deployments.is_empty(), "{}", render(&decision));
 }
 
+/// The success is heard of while somebody puts the release back.
+#[test]
+fn what_is_being_put_back_is_not_booked_as_good() {
+    let mut going_back = release();
+    going_back.deployment.as_mut().unwrap().reversal_until = Some(at("10:05:20"));
+    let back = later("d-3", 2, 1, DeploymentStatus::InProgress);
+    let decision = answer(&event("d-1"), &seen(Some(going_back), "2:100", vec![succeeded(), back]));
+    let good = |step: &Step| matches!(step, Step::Write(write) if write.known_good.iter().any(|it| it.version == v(2)));
+    assert!(!steps(&decision).any(good), "{}", render(&decision));
+}
+
 /// CodeDeploy refuses a deployment from an alias that serves two versions, and one from a version to itself.
 #[test]
 fn a_split_alias_is_set_and_not_reversed() {

@@ -128,6 +128,8 @@ impl Checks {
         let running = running.filter(|state| state.created_at.is_some_and(|at| at <= call.seen_at));
         // Where the ledger knows of no group that deploys the service, CodeDeploy is not asked.
         let is_known = call.seen.record.release.as_ref().is_some_and(|release| release.deployment.is_some());
+        // Nor is traffic left where it is because CodeDeploy could not be asked for others: the revision guards the call.
+        let is_known = is_known && call.seen.deployments.unseen.is_none();
         let running = running.filter(|_| is_known);
         assert!(running.is_none(), "{} was called while {running:?} ran", call.step);
     }
