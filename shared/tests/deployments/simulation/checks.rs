@@ -168,8 +168,11 @@ impl Checks {
         {
             let serving = world.serving();
             let change = &release.changes[0];
+            // Somebody may deploy the very same candidate again in that moment.
+            let newest = world.codedeploy.newest_of_a_team(&self.reversals);
+            let is_latest = newest == release.deployment.as_ref().map(|own| &own.id);
             assert!(
-                serving.share_of(change.candidate) == Weight::NONE,
+                !is_latest || serving.share_of(change.candidate) == Weight::NONE,
                 "release {} is called {} while the alias serves {serving}",
                 release.generation,
                 release.phase
