@@ -177,7 +177,6 @@ fn target(target: &aws_sdk_codedeploy::types::DeploymentTarget) -> Result<Target
 }
 
 /// CodeDeploy may invent a status. A rollback is not decided on a guess at what it means.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums are open")]
 fn status(status: Option<&Status>) -> Result<DeploymentStatus, String> {
     match status {
         Some(Status::Created) => Ok(DeploymentStatus::Created),

@@ -6,6 +6,7 @@ mod alias;
 mod deploying;
 mod deployments;
 mod handling;
+mod hooks;
 mod ledger;
 mod lifecycle;
 mod mishaps;

@@ -41,7 +41,7 @@ async fn inspected(scene: &Scene, when: &str) -> Result<Inspected, Failure> {
 }
 
 /// Release 5, about to move, with a smoke test that must answer 200.
-fn smoked() -> ServiceRecord {
+pub(super) fn smoked() -> ServiceRecord {
     let mut record = Case::well().record;
     record.registration.preflight.smoke = Some(Smoke {
         payload: json!({ "path": "/health" }),
@@ -52,7 +52,7 @@ fn smoked() -> ServiceRecord {
     record
 }
 
-fn aliases() -> Rule {
+pub(super) fn aliases() -> Rule {
     mock!(Lambda::get_alias).then_output(|| alias("1", &[], "r1"))
 }
 
@@ -64,12 +64,12 @@ fn configuration(version: &str) -> GetFunctionConfigurationOutput {
         .build()
 }
 
-fn versions() -> Rule {
+pub(super) fn versions() -> Rule {
     mock!(Lambda::get_function_configuration)
         .then_compute_output(|get| configuration(get.qualifier().unwrap()))
 }
 
-fn invocable() -> Rule {
+pub(super) fn invocable() -> Rule {
     mock!(Lambda::invoke)
         .match_requests(|invoke| {
             invoke.invocation_type() == Some(&InvocationType::DryRun) && invoke.payload().is_none()
@@ -78,7 +78,7 @@ fn invocable() -> Rule {
 }
 
 /// The version answers the smoke test's own payload.
-fn answers(payload: &'static str, error: Option<&'static str>) -> Rule {
+pub(super) fn answers(payload: &'static str, error: Option<&'static str>) -> Rule {
     mock!(Lambda::invoke)
         .match_requests(|invoke| {
             invoke.invocation_type() == Some(&InvocationType::RequestResponse)
@@ -94,7 +94,7 @@ fn answers(payload: &'static str, error: Option<&'static str>) -> Rule {
         })
 }
 
-fn unprovisioned() -> Rule {
+pub(super) fn unprovisioned() -> Rule {
     mock!(Lambda::get_provisioned_concurrency_config)
         .sequence()
         .http_status(404, Some(refusal("ProvisionedConcurrencyConfigNotFoundException")))
@@ -111,7 +111,7 @@ fn alarm(state: StateValue) -> MetricAlarm {
         .build()
 }
 
-fn alarms(state: StateValue) -> Rule {
+pub(super) fn alarms(state: StateValue) -> Rule {
     mock!(CloudWatch::describe_alarms)
         .then_output(move || DescribeAlarmsOutput::builder().metric_alarms(alarm(state.clone())).build())
 }
