@@ -94,7 +94,21 @@ async fn a_running_deployment_is_stopped_one_round_trip_after_the_ledger_and_wai
     ]);
     let answers = answered(&scene, &alarm_event("ALARM", "10:04:00")).await;
     assert_eq!(outcomes(answers), ["restore: alarm_during_release"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    dynamodb:Query alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    codedeploy:GetDeploymentGroup checkout/live
+    codedeploy:StopDeployment d-OURS00001, rollback Some(true)
+    lambda:GetAlias checkout-api:live
+    lambda:GetAlias checkout-api:live
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
+    sns:Publish warning "checkout was rolled back (release 5)"
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005
+    logs:FilterLogEvents /aws/lambda/checkout-api
+    dynamodb:TransactWriteItems logs#checkout/0000000005#checkout-api
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +124,7 @@ async fn an_alias_that_codedeploy_has_not_put_back_in_time_is_looked_at_again_by
     ]);
     let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::RollbackUnderWay);
-    assert!(failure.message.contains("checkout-api:live still serves 1:90,2:10, not 1:100"), "{failure}");
+    assert!(failure.message.contains("checkout-api:live still serves 1 on 90%, 2 on 10%, not 1 on 100%"), "{failure}");
     // Once before deciding; then every half second until five seconds before the deadline, which is 30 s away.
     assert_eq!(scene.call_names().iter().filter(|call| *call == "lambda:GetAlias").count(), 1 + 51);
     assert!(scene.written().is_empty(), "nothing is booked before traffic is back");
@@ -182,7 +196,24 @@ async fn a_finished_deployment_is_reversed_past_its_alarms_and_without_hooks() {
     ]);
     let answers = answered(&scene, &alarm_event("ALARM", "10:04:00")).await;
     assert_eq!(outcomes(answers), ["restore: alarm_after_release"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    dynamodb:Query alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    codedeploy:GetDeploymentGroup checkout/live
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005
+    codedeploy:CreateDeployment checkout/live CodeDeployDefault.LambdaAllAtOnce
+      {"version":"0.0","Resources":[{"target":{"Type":"AWS::Lambda::Function","Properties":{"Name":"checkout-api","Alias":"live","CurrentVersion":"2","TargetVersion":"1"}}}]}
+      alarms Some(false), rollback Some(false)
+      "Ripcord: alarm errors fired 1 min 0 s after release 5 completed, inside its window of 24 h: 3 of 3 d"
+    lambda:GetAlias checkout-api:live
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
+    sns:Publish warning "checkout was rolled back (release 5)"
+    dynamodb:TransactWriteItems service#checkout/release if seq = 14, history#checkout/0000000005
+    logs:FilterLogEvents /aws/lambda/checkout-api
+    dynamodb:TransactWriteItems logs#checkout/0000000005#checkout-api
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,7 +327,18 @@ async fn the_start_of_a_deployment_opens_a_release() {
     ]);
     let answers = answered(&scene, &state_change(OURS, "START")).await;
     assert_eq!(outcomes(answers), ["settle: deployment_opened"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    codedeploy:GetDeployment d-OURS00001
+    dynamodb:Query place#lambda:checkout-api:live
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    dynamodb:TransactWriteItems service#checkout/release if attribute_not_exists(pk), history#checkout/0000000001
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    codedeploy:GetDeploymentGroup checkout/live
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +389,27 @@ async fn a_deployment_that_codedeploy_gave_up_is_settled_once_its_way_back_has_a
     ]);
     let answers = answered(&scene, &state_change(OURS, "FAILURE")).await;
     assert_eq!(outcomes(answers), ["restore: deployment_ended"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    codedeploy:GetDeployment d-OURS00001
+    dynamodb:Query place#lambda:checkout-api:live
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    codedeploy:GetDeploymentGroup checkout/live
+    codedeploy:GetDeployment d-BACK00001
+    lambda:GetAlias checkout-api:live
+    lambda:GetAlias checkout-api:live
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
+    sns:Publish warning "checkout was rolled back (release 5)"
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005
+    logs:FilterLogEvents /aws/lambda/checkout-api
+    dynamodb:TransactWriteItems logs#checkout/0000000005#checkout-api
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    codedeploy:GetDeploymentGroup checkout/live
+    codedeploy:GetDeployment d-BACK00001
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -403,5 +465,15 @@ async fn a_service_of_ecs_is_found_by_its_deployment_group() {
     ]);
     let answers = answered(&scene, &state_change(OURS, "FAILURE")).await;
     assert_eq!(outcomes(answers), ["stand_down: silent_rollback"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    codedeploy:GetDeployment d-OURS00001
+    codedeploy:GetDeploymentGroup checkout/live
+    dynamodb:Query place#ecs:shop/checkout
+    dynamodb:Query service#checkout
+    lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
+    dynamodb:TransactWriteItems service#checkout/heard#d-OURS00001 failed if attribute_not_exists(pk) OR lease_until <= 1772445900000
+    sns:Publish warning "checkout: a rollback by CodeDeploy (d-OURS00001)"
+    dynamodb:TransactWriteItems service#checkout/heard#d-OURS00001 failed
+    "#);
 }

@@ -98,5 +98,5 @@ pub(super) fn refusing_updates(status: u16, error: &str) -> Rule {
 #[test]
 fn the_names_of_failures_are_frozen() {
     let names: Vec<&str> = ErrorType::EVERY.iter().map(|error_type| error_type.as_str()).collect();
-    insta::assert_snapshot!(names.join(" "), @"RollbackFailed ReportIncomplete SignalUnreadable LedgerUnreadable RequestInvalid ServiceUnknown VersionUnusable ReleaseConflict ReleaseClosed VersionQuarantined ServiceHeld AliasDrifted AliasMissing ShiftFailed PreflightFailed ApprovalMissing ApprovalRejected Contended");
+    insta::assert_snapshot!(names.join(" "), @"RollbackFailed RollbackUnderWay ReportIncomplete SignalUnreadable LedgerUnreadable DeploymentUnreadable RequestInvalid ServiceUnknown VersionUnusable ReleaseConflict ReleaseClosed VersionQuarantined ServiceHeld AliasDrifted AliasMissing ShiftFailed PreflightFailed ApprovalMissing ApprovalRejected Contended");
 }

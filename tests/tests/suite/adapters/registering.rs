@@ -48,7 +48,8 @@ async fn a_new_service_is_registered_only_if_there_is_none_of_its_name() {
       services/checkout,
       service#checkout/good#api,
       alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors/service#checkout,
-      alarm#arn:aws:cloudwatch:us-east-1:123456789012:alarm:latency/service#checkout
+      alarm#arn:aws:cloudwatch:us-east-1:123456789012:alarm:latency/service#checkout,
+      place#lambda:checkout-api:live/service#checkout
     ");
 }
 
@@ -63,6 +64,7 @@ async fn a_replaced_registration_names_the_version_it_replaces_and_frees_the_gua
       services/checkout,
       alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors/service#checkout,
       alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:throttles/service#checkout,
+      place#lambda:checkout-api:live/service#checkout,
       delete alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:latency/service#checkout
     ");
 }
