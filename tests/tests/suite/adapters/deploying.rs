@@ -124,7 +124,10 @@ async fn an_alias_that_codedeploy_has_not_put_back_in_time_is_looked_at_again_by
     ]);
     let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::RollbackUnderWay);
-    assert!(failure.message.contains("checkout-api:live still serves 1 on 90%, 2 on 10%, not 1 on 100%"), "{failure}");
+    assert!(
+        failure.message.contains("checkout-api:live still serves 1 on 90%, 2 on 10%, not 1 on 100%"),
+        "{failure}"
+    );
     // Once before deciding; then every half second until five seconds before the deadline, which is 30 s away.
     assert_eq!(scene.call_names().iter().filter(|call| *call == "lambda:GetAlias").count(), 1 + 51);
     assert!(scene.written().is_empty(), "nothing is booked before traffic is back");
@@ -294,6 +297,49 @@ async fn a_reversal_that_another_deployment_forestalls_is_decided_again() {
         calls_of_codedeploy(&scene).iter().filter(|call| call.ends_with(":CreateDeployment")).count(),
         1
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_codedeploy_moves_and_does_not_show_is_left_alone_and_said_loudly() {
+    let record = running();
+    let scene = Scene::new(&[
+        &guarding(&record),
+        &recorded(&record),
+        &refusing_looks(OURS, 400, "AccessDeniedException"),
+        &group(OURS),
+        &always(|| alias("1", &[("2", 0.1)], "r1")),
+        &writes(),
+        &publishes(),
+    ]);
+    let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
+    assert_eq!(failure.error_type, ErrorType::RollbackFailed);
+    assert!(failure.message.contains("deployment d-OURS00001 could not be observed"), "{failure}");
+    assert_eq!(scene.published()[0].1["severity"], "page");
+    assert!(!scene.call_names().iter().any(|call| call == "lambda:UpdateAlias"), "{}", scene.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_that_is_deleted_while_it_is_waited_for_is_decided_about_anew() {
+    let record = running();
+    let looks = mock!(aws_sdk_lambda::Client::get_alias)
+        .sequence()
+        .output(|| alias("1", &[("2", 0.1)], "r1"))
+        .http_status(404, Some(refusal("ResourceNotFoundException")))
+        .repeatedly()
+        .build();
+    let scene = Scene::new(&[
+        &guarding(&record),
+        &recorded(&record),
+        &deployed(OURS, deploying(1, 2, Status::InProgress)),
+        &group(OURS),
+        &stops(),
+        &looks,
+        &writes(),
+        &publishes(),
+    ]);
+    let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
+    assert_eq!(failure.error_type, ErrorType::RollbackFailed);
+    assert!(failure.message.contains("does not exist"), "{failure}");
 }
 
 #[tokio::test(start_paused = true)]

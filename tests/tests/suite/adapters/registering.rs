@@ -123,3 +123,26 @@ async fn targets_stay_as_they_are_while_a_release_moves_them() {
     before.release = Some(ended(Phase::Complete, "11:00:00", "version 2 took all traffic"));
     assert_eq!(register(&moved, Some(&before), Vec::new(), &writes()).await.1, Ok(5));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_one_transaction_does_not_hold_is_deleted_after_it() {
+    let everything = |kind: &str| {
+        let alarms: Vec<String> = (0..40).map(|alarm| format!("{kind}-{alarm}")).collect();
+        let targets = (0..10).map(|index| ripcord::registration::Target {
+            name: format!("api-{index}").parse().unwrap(),
+            alias: format!("{kind}-{index}").parse().unwrap(),
+            ..target("api")
+        });
+        Registration {
+            targets: targets.collect(),
+            ..guarded_by(&alarms.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+    };
+    let before = seen(everything("old"));
+    let (calls, version) = register(&everything("new"), Some(&before), Vec::new(), &writes()).await;
+    assert_eq!(version, Ok(5));
+    let transactions: Vec<&str> = calls.split("dynamodb:TransactWriteItems ").skip(1).collect();
+    let items: Vec<usize> = transactions.iter().map(|items| items.split(",\n").count()).collect();
+    assert_eq!(items, [100, 2], "2 + 40 + 10 written, 40 + 10 deleted");
+    assert!(transactions[1].starts_with("delete "), "{}", transactions[1]);
+}
