@@ -46,6 +46,7 @@ pub(super) fn moved_by_codedeploy(release: Release) -> ServiceRecord {
         application: "checkout".to_owned(),
         group: "live".to_owned(),
         failed_hook: None,
+        measured_bad: false,
         reversal_until: None,
     };
     World::checkout().released(Release { deployment: Some(Box::new(deployment)), ..release }).record
@@ -242,7 +243,7 @@ async fn a_reversal_that_is_refused_is_the_loudest_outcome_and_is_booked_over_it
     assert_eq!(failure.error_type, ErrorType::RollbackFailed);
     assert!(failure.message.contains("codedeploy:CreateDeployment of checkout/live failed"), "{failure}");
     let calls = scene.calls();
-    let last = calls.lines().filter(|call| call.contains("/release if seq")).next_back().unwrap();
+    let last = calls.lines().rfind(|call| call.contains("/release if seq")).unwrap();
     let over = format!("/release if seq = {}", claimed.release.unwrap().seq);
     assert!(last.contains(&over), "{last}");
 }
