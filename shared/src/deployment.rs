@@ -37,6 +37,9 @@ pub struct Deployment {
     /// Why a hook of ours said no: CodeDeploy itself knows only that one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_hook: Option<String>,
+    /// Whether the judge found the version bad when it had all traffic.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub measured_bad: bool,
     /// Until when an invocation may be starting the deployment that goes back. CodeDeploy offers no condition for that call, so
     /// whoever means to make it says so here first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

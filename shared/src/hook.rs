@@ -62,17 +62,20 @@ pub struct HookVerdict {
     /// Whether people are told although it may go on: something was not proved.
     #[serde(default)]
     pub is_doubtful: bool,
+    /// Whether the version itself was measured to be bad, which is more than a check that failed.
+    #[serde(default)]
+    pub measured_bad: bool,
 }
 
 impl HookVerdict {
     /// The deployment may go on.
     pub fn succeeded(why: impl ToString) -> Self {
-        Self { succeeded: true, why: why.to_string(), is_doubtful: false }
+        Self { succeeded: true, why: why.to_string(), is_doubtful: false, measured_bad: false }
     }
 
     /// It may not.
     pub fn failed(why: impl ToString) -> Self {
-        Self { succeeded: false, why: why.to_string(), is_doubtful: false }
+        Self { succeeded: false, ..Self::succeeded(why) }
     }
 
     /// What follows from the checks.
@@ -126,7 +129,7 @@ impl Checked {
     /// What people are told once CodeDeploy has taken the answer; nothing if all is well, or nobody is known to care.
     pub fn notice(&self, deployment: &DeploymentId) -> Option<Notice> {
         let Owner { service, generation } = self.owner.as_ref()?;
-        let HookVerdict { succeeded, why, is_doubtful } = &self.verdict;
+        let HookVerdict { succeeded, why, is_doubtful, .. } = &self.verdict;
         let (title, consequence) = match (succeeded, is_doubtful) {
             (true, false) => return None,
             (true, true) => ("goes on unproved", "CodeDeploy goes on; alarms still put it back."),
@@ -151,8 +154,7 @@ pub fn answered_before(
 ) -> Option<(Vec<Check>, HookVerdict)> {
     found.iter().find_map(|found| match found {
         Found::Hook(hook) if hook.deployment == deployment.as_str() && hook.event == event => {
-            let verdict =
-                HookVerdict { succeeded: hook.succeeded, why: hook.why.clone(), is_doubtful: false };
+            let verdict = HookVerdict { succeeded: hook.succeeded, ..HookVerdict::succeeded(&hook.why) };
             Some((hook.checks.clone(), verdict))
         }
         Found::Hook(_) | Found::Before(_) | Found::After(_) | Found::Stage(_) => None,
@@ -201,7 +203,8 @@ pub fn after_verdict(release: &Release, verdict: &HookVerdict, now: jiff::Timest
     if traffic_at == release.traffic_at && failed_hook == deployment.failed_hook {
         return None;
     }
-    let deployment = Deployment { failed_hook, ..deployment.clone() };
+    let measured_bad = deployment.measured_bad || verdict.measured_bad;
+    let deployment = Deployment { failed_hook, measured_bad, ..deployment.clone() };
     Some(Release {
         seq: release.seq + 1,
         traffic_at,

@@ -169,6 +169,7 @@ async fn pull_cord(
 ) -> Result<Answer, Failure> {
     let mut races = 0;
     let mut moved_at = None;
+    let mut moved_because = None;
     loop {
         let observed = observe_deployed(&pull.aws, service, known, asked_about(signal)).await;
         let situation = match observed.map_err(|error| unreadable(&error))? {
@@ -185,7 +186,10 @@ async fn pull_cord(
         let moment = Moment { now: (pull.clock)(), lease_until };
         let decision = decide(signal, &situation, moment);
         let taken = take(&pull.aws, &decision.steps, pull.clock).await;
-        moved_at = taken.traffic_moved_at.or(moved_at);
+        if taken.traffic_moved_at.is_some() {
+            moved_at = taken.traffic_moved_at;
+            moved_because = Some(decision.reason.clone());
+        }
         let why = match taken.interruption {
             None if moved_at.is_some() && is_outrun(&decision) => {
                 let why = "traffic had been put back just before: look whether the new release stands";
@@ -194,7 +198,9 @@ async fn pull_cord(
                     format!("{service}: {}; {why}", decision.reason),
                 ));
             }
-            None => return report(signal, service, decision, moved_at, pull),
+            None => {
+                return report(signal, service, credited(decision, moved_because), moved_at, pull);
+            }
             Some(Interruption::Raced { .. }) if races + 1 < RACES_MAX => {
                 races += 1;
                 tokio::time::sleep(RACE_PAUSE * races).await;
@@ -231,6 +237,15 @@ fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -
             (!situation.record.registration.is_guarded_by(&alarm.alarm)).then_some(&alarm.alarm)
         }
         Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) => None,
+    }
+}
+
+/// CodeDeploy's own event may close the books of what this invocation has moved. Whoever asked for it is told what was done,
+/// and not that there was nothing left to do.
+fn credited(decision: Decision, moved_because: Option<Reason>) -> Decision {
+    match (decision.course, moved_because) {
+        (Course::StandDown, Some(reason)) => Decision { course: Course::Restore, reason, ..decision },
+        (_, _) => decision,
     }
 }
 

@@ -382,7 +382,7 @@ impl Case<'_> {
         let deployment = self.situation.record.release.as_ref().and_then(|it| it.deployment.as_deref());
         let Some(deployment) = deployment else { return false };
         let error = self.situation.deployments.of(&deployment.id).and_then(|ours| ours.error.as_deref());
-        deployment.failed_hook.is_some() || error.is_some_and(|error| error.starts_with("ALARM_ACTIVE"))
+        deployment.measured_bad || error.is_some_and(|error| error.starts_with("ALARM_ACTIVE"))
     }
 }
 

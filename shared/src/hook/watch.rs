@@ -39,7 +39,10 @@ pub fn decide_watch(registration: &Registration, verdict: Verdict, why: &str, is
     let unproved = || format!("not proved within {minutes} min: {why}");
     match (verdict, is_last) {
         (Verdict::Pass, _) => Watched::Over(HookVerdict::succeeded(format!("proved: {why}"))),
-        (Verdict::Fail, _) => Watched::Over(HookVerdict::failed(format!("found bad: {why}"))),
+        (Verdict::Fail, _) => Watched::Over(HookVerdict {
+            measured_bad: true,
+            ..HookVerdict::failed(format!("found bad: {why}"))
+        }),
         (Verdict::Inconclusive | Verdict::Error, false) => Watched::Again,
         (Verdict::Inconclusive, true) => Watched::Over(match registration.release.unproven {
             Unproven::RollBack => HookVerdict::failed(unproved()),

@@ -151,8 +151,10 @@ impl Deployed {
         assert_eq!((routing.version.as_str(), routing.weights.len()), (version, 0));
     }
 
+    /// Deployments that Ripcord started.
     fn reversals(&self) -> usize {
-        self.scene.count("CreateDeployment")
+        let calls = self.scene.local.journal().calls_of("ripcord-alarm-rollback");
+        calls.iter().filter(|call| call.operation == "CreateDeployment" && call.status == Some(200)).count()
     }
 }
 
@@ -255,7 +257,8 @@ async fn a_person_stops_a_running_deployment_by_codedeploy() {
     deployed.under_way(1).await;
     let command =
         json!({ "command": "rollback", "service": SERVICE, "requested_by": "ada", "reason": "orders fail" });
-    assert_eq!(outcome(&deployed.scene.deliver(&command).await), "restore");
+    let answered = deployed.scene.deliver(&command).await;
+    assert_eq!(outcome(&answered), "restore", "{answered:?}");
     let release = deployed.until_ended(1).await;
     assert_eq!(release.phase, Phase::RolledBack, "{release:?}");
     assert!(release.ended_because.unwrap().contains("ada asked for a rollback: orders fail"));
@@ -415,7 +418,8 @@ async fn deliver_until_reported(deployed: &Deployed, alarm: &Value, place: &str)
 async fn status_says_where_alias_codedeploy_and_stack_disagree() {
     let deployed = Deployed::set().await;
     let candidate = deployed.finished(1).await;
-    assert_eq!(outcome(&deployed.scene.deliver(&alarm_now()).await), "restore");
+    let answered = deployed.scene.deliver(&alarm_now()).await;
+    assert_eq!(outcome(&answered), "restore", "{answered:?}");
     let record = deployed.scene.stage.record().await.unwrap().unwrap();
     let release = record.release.unwrap();
     let observed = ripcord::aws::observe(&deployed.scene.stage.aws, &SERVICE.parse().unwrap(), &[]).await;

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use ripcord::aws::{
-    OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER, OBSERVED_BY_RELEASE_PREFLIGHT,
+    OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER, OBSERVED_BY_ECS_LIFECYCLE_HOOK,
+    OBSERVED_BY_POST_TRAFFIC_HOOK, OBSERVED_BY_PRE_TRAFFIC_HOOK, OBSERVED_BY_RELEASE_PREFLIGHT,
     OBSERVED_BY_STAGE_VALIDATOR,
 };
 use ripcord::deployment::AliasShift;
@@ -29,13 +30,19 @@ const BY_LAMBDA_ON_FAILURE: &str = "sqs:SendMessage";
 enum Function {
     AlarmRollback,
     AliasWeightShifter,
+    EcsLifecycleHook,
+    PostTrafficHook,
+    PreTrafficHook,
     ReleasePreflight,
     StageValidator,
 }
 
-const FUNCTIONS: [(&str, Function); 4] = [
+const FUNCTIONS: [(&str, Function); 7] = [
     ("AlarmRollback", Function::AlarmRollback),
     ("AliasWeightShifter", Function::AliasWeightShifter),
+    ("EcsLifecycleHook", Function::EcsLifecycleHook),
+    ("PostTrafficHook", Function::PostTrafficHook),
+    ("PreTrafficHook", Function::PreTrafficHook),
     ("ReleasePreflight", Function::ReleasePreflight),
     ("StageValidator", Function::StageValidator),
 ];
@@ -45,19 +52,37 @@ const ONLY_ON_EVERYTHING: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:
 
 /// Which functions have a kind of step in their plans.
 fn issued_by(step: &Step) -> &'static [Function] {
-    use Function::{AlarmRollback, AliasWeightShifter, ReleasePreflight, StageValidator};
+    use Function::{
+        AlarmRollback, AliasWeightShifter, EcsLifecycleHook, PostTrafficHook, PreTrafficHook,
+        ReleasePreflight, StageValidator,
+    };
     match step {
-        Step::SetTraffic(_) | Step::Confirm { .. } => &[AlarmRollback, AliasWeightShifter],
-        Step::Write(_) => &[AlarmRollback, AliasWeightShifter, ReleasePreflight, StageValidator],
-        Step::Tell(_) => &[AlarmRollback, AliasWeightShifter, StageValidator],
-        Step::Hear { .. }
-        | Step::KeepLogs(_)
+        Step::SetTraffic(_) => &[AlarmRollback, AliasWeightShifter],
+        Step::Confirm { .. } => &[AlarmRollback, AliasWeightShifter, PostTrafficHook, PreTrafficHook],
+        Step::Write(_) => &[
+            AlarmRollback,
+            AliasWeightShifter,
+            PostTrafficHook,
+            PreTrafficHook,
+            ReleasePreflight,
+            StageValidator,
+        ],
+        Step::Tell(_) => &[
+            AlarmRollback,
+            AliasWeightShifter,
+            EcsLifecycleHook,
+            PostTrafficHook,
+            PreTrafficHook,
+            StageValidator,
+        ],
+        Step::Hear { .. } => &[AlarmRollback, PostTrafficHook, PreTrafficHook],
+        Step::KeepLogs(_)
         | Step::StopDeployment { .. }
         | Step::Reverse(_)
         | Step::Await { .. } => &[AlarmRollback],
         Step::StopExecution { .. } => &[AlarmRollback, AliasWeightShifter],
         Step::Pin { .. } => &[AliasWeightShifter],
-        Step::Note(_) => &[ReleasePreflight, StageValidator],
+        Step::Note(_) => &[EcsLifecycleHook, PostTrafficHook, PreTrafficHook, ReleasePreflight, StageValidator],
     }
 }
 
@@ -143,10 +168,20 @@ fn needed(function: Function) -> BTreeSet<String> {
     let observed = match function {
         Function::AlarmRollback => OBSERVED_BY_ALARM_ROLLBACK,
         Function::AliasWeightShifter => OBSERVED_BY_ALIAS_WEIGHT_SHIFTER,
+        Function::EcsLifecycleHook => OBSERVED_BY_ECS_LIFECYCLE_HOOK,
+        Function::PostTrafficHook => OBSERVED_BY_POST_TRAFFIC_HOOK,
+        Function::PreTrafficHook => OBSERVED_BY_PRE_TRAFFIC_HOOK,
         Function::ReleasePreflight => OBSERVED_BY_RELEASE_PREFLIGHT,
         Function::StageValidator => OBSERVED_BY_STAGE_VALIDATOR,
     };
-    let on_failure = (function == Function::AlarmRollback).then_some(BY_LAMBDA_ON_FAILURE);
+    let is_kept = match function {
+        Function::AlarmRollback | Function::PostTrafficHook | Function::PreTrafficHook => true,
+        Function::AliasWeightShifter
+        | Function::EcsLifecycleHook
+        | Function::ReleasePreflight
+        | Function::StageValidator => false,
+    };
+    let on_failure = is_kept.then_some(BY_LAMBDA_ON_FAILURE);
     let steps = every_step();
     let steps = steps.iter().filter(|step| issued_by(step).contains(&function)).flat_map(Step::iam_actions);
     let needed = steps.chain(observed).chain(BY_LAMBDA).copied().chain(on_failure);

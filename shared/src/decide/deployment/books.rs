@@ -119,6 +119,7 @@ impl Case<'_> {
                 application: state.application.clone(),
                 group: state.group.clone(),
                 failed_hook: None,
+                measured_bad: false,
                 reversal_until: None,
             })),
         })
