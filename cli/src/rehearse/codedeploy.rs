@@ -200,9 +200,9 @@ async fn latest(stage: &Stage) -> Result<Option<Release>, Failure> {
 /// The version that has all traffic before an act.
 async fn serving(stage: &Stage, registration: &Registration) -> Result<u64, Failure> {
     let record = stage.record().await.map_err(|error| failed("read the ledger", &error))?;
-    let good = record.into_iter().flat_map(|record| record.known_good);
+    let mut good = record.into_iter().flat_map(|record| record.known_good);
     let target = registration.targets.first().map(|target| target.name.clone());
-    let good = good.filter(|good| Some(&good.target) == target.as_ref()).next_back();
+    let good = good.rfind(|good| Some(&good.target) == target.as_ref());
     Ok(good.and_then(|good| good.version.to_string().parse().ok()).unwrap_or(1))
 }
 
