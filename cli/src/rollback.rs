@@ -130,6 +130,11 @@ fn explain(args: &Args, failure: Failure) -> Failure {
         let message = format!("traffic is back, but not all of it is recorded and told: {}", failure.message);
         return Failure { message, ..failure }.hint("the same command again completes the record");
     }
+    if failure.kind == "RollbackUnderWay" {
+        return failure.hint(format!(
+            "CodeDeploy is at it: the same command again looks whether it has arrived, and so does ripcord status {service}"
+        ));
+    }
     match failure.exit {
         ExitCode::RollbackFailed => failure.hint(format!(
             "look with: ripcord status {service}; ripcord plan {service} prints the calls to make by hand"
