@@ -141,7 +141,7 @@ impl Case<'_> {
             // A release that was held or could not be put back after it had taken all traffic has a window, too: an
             // alarm long after that is about something else.
             (Phase::Held | Phase::RollbackFailed, Some(ended_at))
-                if release.has_all_traffic()
+                if (release.has_all_traffic() || self.was_deployed(release))
                     && seconds_between(ended_at, alarm.changed_at) > i64::from(window_hours) * 3600 =>
             {
                 let after_end_s = seconds_between(ended_at, alarm.changed_at);

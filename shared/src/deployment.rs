@@ -40,10 +40,24 @@ pub struct Deployment {
     /// Whether the judge found the version bad when it had all traffic.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub measured_bad: bool,
+    /// Why it is being put back, if somebody pulled the cord. CodeDeploy's own event knows only that it was stopped, and its
+    /// invocation may be the one that closes the books.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled: Option<Pulled>,
     /// Until when an invocation may be starting the deployment that goes back. CodeDeploy offers no condition for that call, so
     /// whoever means to make it says so here first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversal_until: Option<Timestamp>,
+}
+
+/// Who pulled the cord, as far as the books care.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pulled {
+    /// Why, in a sentence with its numbers.
+    pub why: String,
+    /// Whether nobody asked for it.
+    pub automatic: bool,
 }
 
 /// What CodeDeploy says of a deployment.

@@ -60,6 +60,13 @@ pub enum Reason {
         /// What CodeDeploy says of it.
         error: Option<String>,
     },
+    /// The cord was pulled, and CodeDeploy has gone back for that.
+    CordPulled {
+        /// The release.
+        generation: Generation,
+        /// Why it was pulled.
+        why: String,
+    },
     /// A hook of ours said no, and CodeDeploy gave the deployment up.
     HookFailed {
         /// The release.
@@ -375,6 +382,7 @@ impl fmt::Display for Reason {
                     Because(error.as_deref().unwrap_or_default())
                 )
             }
+            Self::CordPulled { why, .. } => write!(f, "{why}"),
             Self::HookFailed { generation, deployment, why } => {
                 write!(
                     f,

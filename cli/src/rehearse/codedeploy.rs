@@ -73,7 +73,7 @@ fn acts() -> [Act; 4] {
             candidate: SimulatedBehaviour { error_rate: 0.4, ..healthy },
             kills_checks: false,
             end: Phase::RolledBack,
-            because: "",
+            because: "checkout-error-rate",
             shifts: true,
         },
         Act {
@@ -169,6 +169,9 @@ async fn play_one(
     let mut deploy = std::pin::pin!(deploy);
     let mut is_deployed = false;
     let mut told = Vec::new();
+    for deployment in local.codedeploy().deployments() {
+        told.extend(ended_events(&deployment).iter().map(|event| line_of(&deployment, event)));
+    }
     let deadline = Instant::now() + ACT_WAIT_MAX;
     loop {
         tokio::select! {
@@ -210,7 +213,7 @@ async fn serving(stage: &Stage, registration: &Registration) -> Result<u64, Fail
 fn tell(local: &LocalAws, timeline: &Timeline<'_>, told: &mut Vec<String>) {
     for deployment in local.codedeploy().deployments() {
         for event in ended_events(&deployment) {
-            let line = format!("CodeDeploy {}: {event}", deployment.id);
+            let line = line_of(&deployment, &event);
             if !told.contains(&line) {
                 timeline.note(&line);
                 told.push(line);
@@ -219,9 +222,15 @@ fn tell(local: &LocalAws, timeline: &Timeline<'_>, told: &mut Vec<String>) {
     }
 }
 
+fn line_of(deployment: &Deployment, event: &str) -> String {
+    format!("CodeDeploy {}: {event}", deployment.id)
+}
+
 fn ended_events(deployment: &Deployment) -> Vec<String> {
     let ended = deployment.events.iter().filter(|event| event.ended.is_some());
-    ended.map(|event| format!("{} {:?}", event.name.as_str(), event.status).to_lowercase()).collect()
+    ended
+        .map(|event| format!("{} {}", event.name.as_str(), format!("{:?}", event.status).to_lowercase()))
+        .collect()
 }
 
 impl Outcome {

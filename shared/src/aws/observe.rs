@@ -98,6 +98,12 @@ async fn deployments(aws: &Aws, ours: Option<&Deployment>, mut looks: Vec<Look>)
     next.retain(|id| is_new(id, &looks));
     next.dedup();
     looks.extend(join_all(next.iter().map(|id| look_at(aws, id))).await);
+    // What CodeDeploy has rolled back may be news, too: an alarm may be about that.
+    let mut rolled_back =
+        looks.iter().filter_map(|(_, seen)| seen.as_ref().ok()?.as_ref()?.rolls_back.clone());
+    if let Some(id) = rolled_back.find(|id| is_new(id, &looks)) {
+        looks.push(look_at(aws, &id).await);
+    }
     seen_in(looks, failed)
 }
 

@@ -271,11 +271,11 @@ impl Case<'_> {
             version: change.candidate,
             artefact: change.artefact.clone(),
             at: self.moment.now,
-            automatic: self.is_automatic(),
+            automatic: self.nobody_asked(),
             quarantines: match self.signal {
                 Signal::Alarm(_) | Signal::Operator(_) => true,
                 Signal::Pipeline(failure) => failure.measured_bad,
-                Signal::Deployment(_) => self.codedeploy_found_it_bad(),
+                Signal::Deployment(_) => self.deployment_found_bad(),
             },
             reason: reason.to_string(),
         }
@@ -321,7 +321,7 @@ impl Case<'_> {
     }
 
     fn rollback_metrics(&self) -> Vec<Metric> {
-        let by = if self.is_automatic() { Metric::AutoRollbackCount } else { Metric::ManualRollbackCount };
+        let by = if self.nobody_asked() { Metric::AutoRollbackCount } else { Metric::ManualRollbackCount };
         vec![Metric::RollbackCount, by, Metric::FailedDeployments, Metric::CanaryTrafficPercentage(0.0)]
     }
 

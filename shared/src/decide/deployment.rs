@@ -8,11 +8,15 @@
 use jiff::SignedDuration;
 
 use super::{Case, Course, Decision, Survey, stand_down};
-use crate::deployment::{AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus};
+use crate::deployment::{
+    AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus, Pulled,
+};
 use crate::names::{FunctionVersion, Weight};
+use crate::notice::Severity;
 use crate::plan::{LedgerWrite, Reversal, SetTraffic, Step};
 use crate::reason::Reason;
 use crate::release::{Change, Phase, Release};
+use crate::signal::Signal;
 use crate::traffic::Traffic;
 
 mod books;
@@ -146,9 +150,10 @@ impl Case<'_> {
 
     fn why_it_ended(&self, release: &Release, deployment: &Deployment, ours: &DeploymentState) -> Reason {
         let (generation, id) = (release.generation, deployment.id.clone());
-        match &deployment.failed_hook {
-            Some(why) => Reason::HookFailed { generation, deployment: id, why: why.clone() },
-            None => Reason::DeploymentEnded {
+        match (&deployment.pulled, &deployment.failed_hook) {
+            (Some(pulled), _) => Reason::CordPulled { generation, why: pulled.why.clone() },
+            (None, Some(why)) => Reason::HookFailed { generation, deployment: id, why: why.clone() },
+            (None, None) => Reason::DeploymentEnded {
                 generation,
                 deployment: id,
                 status: ours.status,
@@ -217,6 +222,7 @@ impl Case<'_> {
             Route::Stop | Route::Await | Route::Rest | Route::Drifted => {}
         }
         let awaiting = vec![self.until_it_serves(&step)];
+        let mut noted = release.clone();
         let by_codedeploy = match route {
             Route::Rest | Route::SetTraffic => Vec::new(),
             Route::Drifted => {
@@ -231,9 +237,23 @@ impl Case<'_> {
                 return stand_down(Reason::DeploymentUnderWay { deployment: deployment.id.clone(), status });
             }
             Route::Stop => {
-                vec![vec![Step::StopDeployment { deployment: deployment.id.clone() }], awaiting]
+                let mut stop = vec![Step::StopDeployment { deployment: deployment.id.clone() }];
+                if deployment.pulled.is_none() {
+                    let pulled = self.pulled(deployment, &reason);
+                    noted = Release {
+                        seq: release.seq + 1,
+                        deployment: Some(Box::new(pulled)),
+                        ..release.clone()
+                    };
+                    stop.push(Step::Write(Box::new(LedgerWrite::of(noted.clone()))));
+                }
+                vec![stop, awaiting]
             }
-            Route::Reverse => return self.reverse(release, deployment, step, to, reason),
+            Route::Reverse => match (self.signal, self.unheard(release, change)) {
+                // It fired for what CodeDeploy has rolled back by itself meanwhile, and not for what is served again.
+                (Signal::Alarm(alarm), Some(unheard)) => return self.hear(alarm, unheard, Severity::Warning),
+                (_, _) => return self.reverse(release, deployment, step, to, reason),
+            },
         };
         let survey = match route {
             Route::SetTraffic => Survey { moves: vec![step], ..Survey::default() },
@@ -241,7 +261,13 @@ impl Case<'_> {
                 Survey { by_codedeploy, ..Survey::default() }
             }
         };
-        self.restore_or_withdraw(Course::Restore, &survey, release, to, reason)
+        self.restore_or_withdraw(Course::Restore, &survey, &noted, to, reason)
+    }
+
+    /// The same deployment with a note of why it is put back.
+    fn pulled(&self, deployment: &Deployment, reason: &Reason) -> Deployment {
+        let pulled = Pulled { why: reason.to_string(), automatic: self.is_automatic() };
+        Deployment { pulled: Some(pulled), ..deployment.clone() }
     }
 
     /// A deployment that ends before its target had traffic was not rolled back, and counts as no rollback.
@@ -283,7 +309,8 @@ impl Case<'_> {
             current: step.was.primary,
             target: step.traffic.primary,
         };
-        let claim = Deployment { reversal_until: Some(self.moment.lease_until), ..deployment.clone() };
+        let claim =
+            Deployment { reversal_until: Some(self.moment.lease_until), ..self.pulled(deployment, &reason) };
         let claimed = Release { seq: release.seq + 1, deployment: Some(Box::new(claim)), ..release.clone() };
         let reversal = Reversal {
             application: deployment.application.clone(),
@@ -311,6 +338,33 @@ impl Case<'_> {
         Some(Reason::DeploymentUnderWay { deployment: running.id.clone(), status: running.status })
     }
 
+    /// A later deployment that CodeDeploy has rolled back to this release's version, and that no event has told of yet.
+    fn unheard(&self, release: &Release, change: &Change) -> Option<Reason> {
+        let (deployments, fired_at) = (&self.situation.deployments, self.signal.raised_at());
+        // What fired before it began, or after it was over, is about another version.
+        let fired_within = |state: &DeploymentState| {
+            let rolled_back = state.rolls_back.as_ref().and_then(|id| deployments.of(id));
+            rolled_back.and_then(|it| it.created_at).is_some_and(|begun| begun <= fired_at)
+                && state.completed_at.is_none_or(|over| fired_at <= over)
+        };
+        let is_unheard = |state: &&DeploymentState| {
+            state.is_rollback
+                && fired_within(state)
+                && state.created_at.is_some_and(|at| at > release.opened_at)
+                && state.shift().is_some_and(|shift| shift.target == change.candidate)
+        };
+        let state = self.situation.deployments.seen.iter().find(is_unheard)?;
+        let (deployment, status) = (state.id.clone(), state.status);
+        Some(Reason::SilentRollback { deployment, status, error: state.error.clone() })
+    }
+
+    /// Whether CodeDeploy has given the candidate all traffic, which a release that is held does not learn.
+    pub(super) fn was_deployed(&self, release: &Release) -> bool {
+        let has_all =
+            |change: &Change| self.serving(&change.target) == Some(Traffic::all_on(change.candidate));
+        release.deployment.is_some() && release.changes.iter().all(has_all)
+    }
+
     /// The deployment that runs in the group of a release whose own has ended, and that is not its way back.
     fn another(&self, release: &Release) -> Option<Reason> {
         let mut seen = self.situation.deployments.seen.iter();
@@ -319,11 +373,13 @@ impl Case<'_> {
     }
 
     fn until_it_serves(&self, step: &SetTraffic) -> Step {
+        let left = self.moment.lease_until.duration_since(self.moment.now);
+        let reporting = REPORTING.min(left / 4);
         Step::Await {
             function: step.function.clone(),
             alias: step.alias.clone(),
             traffic: step.traffic,
-            until: self.moment.lease_until.saturating_sub(REPORTING).unwrap_or(self.moment.now),
+            until: self.moment.lease_until.saturating_sub(reporting).unwrap_or(self.moment.now),
         }
     }
 
@@ -377,12 +433,25 @@ impl Case<'_> {
             .is_some_and(|(ours, change)| self.way_back(ours, change) == WayBack::Succeeded)
     }
 
+    /// Whether nobody asked for a rollback, whoever closes its books.
+    pub(super) fn nobody_asked(&self) -> bool {
+        let release = self.situation.record.release.as_ref();
+        let pulled = release.and_then(|release| release.deployment.as_ref()?.pulled.as_ref());
+        match self.signal {
+            Signal::Deployment(_) => pulled.is_none_or(|pulled| pulled.automatic),
+            Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => self.is_automatic(),
+        }
+    }
+
     /// Whether CodeDeploy, or a hook of ours, found the version itself to be bad.
-    pub(super) fn codedeploy_found_it_bad(&self) -> bool {
+    pub(super) fn deployment_found_bad(&self) -> bool {
         let deployment = self.situation.record.release.as_ref().and_then(|it| it.deployment.as_deref());
         let Some(deployment) = deployment else { return false };
         let error = self.situation.deployments.of(&deployment.id).and_then(|ours| ours.error.as_deref());
-        deployment.measured_bad || error.is_some_and(|error| error.starts_with("ALARM_ACTIVE"))
+        // An alarm and a person that pull the cord both mean this version, as they do where Ripcord moves traffic itself.
+        deployment.pulled.is_some()
+            || deployment.measured_bad
+            || error.is_some_and(|error| error.starts_with("ALARM_ACTIVE"))
     }
 }
 

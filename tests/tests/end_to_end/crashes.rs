@@ -106,6 +106,8 @@ pub(crate) async fn cut_process(
     match ended {
         InvocationOutcome::Crashed(_) => true,
         InvocationOutcome::Response(_) => false,
+        // It ended by itself, before CodeDeploy was done.
+        InvocationOutcome::Error { error_type, .. } if error_type == "RollbackUnderWay" => false,
         other @ (InvocationOutcome::Error { .. } | InvocationOutcome::TimedOut) => {
             panic!("call {nth}: {other:?}")
         }

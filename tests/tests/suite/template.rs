@@ -76,13 +76,14 @@ fn issued_by(step: &Step) -> &'static [Function] {
             StageValidator,
         ],
         Step::Hear { .. } => &[AlarmRollback, PostTrafficHook, PreTrafficHook],
-        Step::KeepLogs(_)
-        | Step::StopDeployment { .. }
-        | Step::Reverse(_)
-        | Step::Await { .. } => &[AlarmRollback],
+        Step::KeepLogs(_) | Step::StopDeployment { .. } | Step::Reverse(_) | Step::Await { .. } => {
+            &[AlarmRollback]
+        }
         Step::StopExecution { .. } => &[AlarmRollback, AliasWeightShifter],
         Step::Pin { .. } => &[AliasWeightShifter],
-        Step::Note(_) => &[EcsLifecycleHook, PostTrafficHook, PreTrafficHook, ReleasePreflight, StageValidator],
+        Step::Note(_) => {
+            &[EcsLifecycleHook, PostTrafficHook, PreTrafficHook, ReleasePreflight, StageValidator]
+        }
     }
 }
 

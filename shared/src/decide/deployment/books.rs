@@ -120,6 +120,7 @@ impl Case<'_> {
                 group: state.group.clone(),
                 failed_hook: None,
                 measured_bad: false,
+                pulled: None,
                 reversal_until: None,
             })),
         })

@@ -47,6 +47,7 @@ pub(super) fn moved_by_codedeploy(release: Release) -> ServiceRecord {
         group: "live".to_owned(),
         failed_hook: None,
         measured_bad: false,
+        pulled: None,
         reversal_until: None,
     };
     World::checkout().released(Release { deployment: Some(Box::new(deployment)), ..release }).record
@@ -102,11 +103,12 @@ async fn a_running_deployment_is_stopped_one_round_trip_after_the_ledger_and_wai
     codedeploy:GetDeployment d-OURS00001
     codedeploy:GetDeploymentGroup checkout/live
     codedeploy:StopDeployment d-OURS00001, rollback Some(true)
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005
     lambda:GetAlias checkout-api:live
     lambda:GetAlias checkout-api:live
-    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
     sns:Publish warning "checkout was rolled back (release 5)"
-    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005
+    dynamodb:TransactWriteItems service#checkout/release if seq = 14, history#checkout/0000000005
     logs:FilterLogEvents /aws/lambda/checkout-api
     dynamodb:TransactWriteItems logs#checkout/0000000005#checkout-api
     "#);
@@ -122,6 +124,7 @@ async fn an_alias_that_codedeploy_has_not_put_back_in_time_is_looked_at_again_by
         &group(OURS),
         &stops(),
         &always(|| alias("1", &[("2", 0.1)], "r1")),
+        &writes(),
     ]);
     let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::RollbackUnderWay);
@@ -131,7 +134,8 @@ async fn an_alias_that_codedeploy_has_not_put_back_in_time_is_looked_at_again_by
     );
     // Once before deciding; then every half second until five seconds before the deadline, which is 30 s away.
     assert_eq!(scene.call_names().iter().filter(|call| *call == "lambda:GetAlias").count(), 1 + 51);
-    assert!(scene.written().is_empty(), "nothing is booked before traffic is back");
+    let release = &scene.written()[&(format!("service#{SERVICE}"), "release".to_owned())];
+    assert_eq!(release["phase"].as_s().unwrap(), "shifting", "the books close when traffic is back");
     assert!(scene.published().is_empty(), "nobody is paged while CodeDeploy is at it");
 }
 
