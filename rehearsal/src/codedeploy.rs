@@ -74,6 +74,8 @@ pub struct Deployment {
     pub shifted_percent: f64,
     /// What it does, in order.
     pub events: Vec<LifecycleEvent>,
+    /// What its hooks were called with, besides its id, in order: whoever knows it can deliver the event again.
+    pub hook_executions: Vec<String>,
 }
 
 impl Deployment {

@@ -278,6 +278,7 @@ impl Record {
             error: self.error.clone(),
             shifted_percent: self.shifted_percent,
             events: self.events.clone(),
+            hook_executions: self.hooks.iter().map(|hook| hook.id.clone()).collect(),
         }
     }
 }

@@ -245,7 +245,7 @@ async fn errors_under_traffic_stop_the_shift_and_bring_it_back() {
     assert_eq!(release.phase, Phase::RolledBack, "{release:?}");
     deployed.assert_serving("1").await;
     let deployment = deployed.deployment_of(&release);
-    assert_eq!(deployment.rollback_id.is_some(), true, "{deployment:?}");
+    assert!(deployment.rollback_id.is_some(), "{deployment:?}");
     // CodeDeploy's own alarm and Ripcord's pull the same cord; the deployment is rolled back once.
     let rollbacks = deployed.deployments().into_iter().filter(|it| it.creator == Creator::CodeDeployRollback);
     assert_eq!(rollbacks.count(), 1);

@@ -19,6 +19,8 @@ async fn every_event_is_answered_by_name() {
     let mut rollback = scene.process("alarm-rollback").await;
     let mut shifter = scene.process("alias-weight-shifter").await;
     let mut ecs_hook = scene.process("ecs-lifecycle-hook").await;
+    let mut pre_hook = scene.process("pre-traffic-hook").await;
+    let mut post_hook = scene.process("post-traffic-hook").await;
     let mut answers = String::new();
     for file in &files {
         let name = file.strip_prefix(&events).unwrap().display().to_string();
@@ -26,6 +28,8 @@ async fn every_event_is_answered_by_name() {
         let process = match name.split('/').next() {
             Some("shifter") => &mut shifter,
             Some("ecs") => &mut ecs_hook,
+            Some("hooks") if name == "hooks/after-traffic.json" => &mut post_hook,
+            Some("hooks") => &mut pre_hook,
             Some(_) | None => &mut rollback,
         };
         let answered = process.invoke(event, ANSWER_WAIT_MAX).await;

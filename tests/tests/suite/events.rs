@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use ripcord::hook::HookCall;
 use ripcord::lifecycle::LifecycleEvent;
 use ripcord::shift::{Ask, ShiftRequest};
 use ripcord::signal::{AlarmState, Reading, Signal, read};
@@ -66,6 +67,17 @@ const CLASSES: &[(&str, &str)] = &[
     ("eventbridge/metric-math.json", "checkout-error-rate goes to ALARM"),
     ("eventbridge/metric.json", "checkout-errors goes to ALARM"),
     ("eventbridge/ok.json", "checkout-error-rate goes to OK"),
+    ("hooks/after-traffic.json", "hook of deployment d-75I7MBT7C"),
+    ("hooks/before-traffic.json", "hook of deployment d-75I7MBT7C"),
+    ("hooks/unknown-fields.json", "hook of deployment d-75I7MBT7C"),
+    ("hooks/unreadable-deployment-as-number.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-deployment-with-arn.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-execution-as-number.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-execution-empty.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-field-names-in-lower-case.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-state-change.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-without-deployment.json", "refused: SignalUnreadable"),
+    ("hooks/unreadable-without-execution.json", "refused: SignalUnreadable"),
     ("malformed/alarm-with-name-for-arn.json", "unreadable"),
     ("malformed/alarm-with-unknown-state.json", "unreadable"),
     ("malformed/alarm-with-unparsable-timestamp.json", "unreadable"),
@@ -184,7 +196,7 @@ fn every_event_is_described_to_its_readers() {
 fn every_event_is_read_in_full_as_its_snapshot_shows() {
     for (name, event) in files() {
         // What is read of them stands in the table of what they are answered.
-        if name.starts_with("ecs/") {
+        if name.starts_with("ecs/") || name.starts_with("hooks/") {
             continue;
         }
         let rendered = if name.starts_with("shifter/") {
@@ -237,6 +249,12 @@ fn class(name: &str, event: &Value) -> String {
     if name.starts_with("ecs/") {
         let event = LifecycleEvent::read(event);
         return format!("{:?} at {}", event.direction(), event.step());
+    }
+    if name.starts_with("hooks/") {
+        return match HookCall::read(event) {
+            Ok(call) => format!("hook of deployment {}", call.deployment_id),
+            Err(failure) => format!("refused: {}", failure.error_type),
+        };
     }
     if name.starts_with("shifter/") {
         return match ShiftRequest::read(event) {
