@@ -16,6 +16,7 @@ mod rules;
 
 pub use address::is_public;
 pub use answer_schema::{AnswerSchema, Breach, Endless, InvalidSchema};
+pub(crate) use checks::without_query;
 pub use checks::{Freeze, HealthCheck, Preflight, Smoke, SmokeExpectation};
 pub use environment::Environment;
 pub use hooks::{EcsService, HookPolicy};

@@ -36,17 +36,16 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 pub async fn answer_of(health: &HealthCheck, patience: Duration) -> Result<HealthAnswer, CallFailed> {
     let patience = patience.min(TIMEOUT);
     let asked = Timeout::new(ask(health), TokioSleep::new().sleep(patience));
-    asked.await.unwrap_or_else(|_| Err(failed(&health.url, format!("no whole answer within {patience:?}"))))
+    asked.await.unwrap_or_else(|_| Err(failed(health, format!("no whole answer within {patience:?}"))))
 }
 
 async fn ask(health: &HealthCheck) -> Result<HealthAnswer, CallFailed> {
-    let url = &health.url;
-    let Some((server, path)) = HealthCheck::parts(url) else {
-        return Err(failed(url, "it is no address of HTTP".to_owned()));
+    let Some((server, path)) = HealthCheck::parts(&health.url) else {
+        return Err(failed(health, "it is no address of HTTP".to_owned()));
     };
     // What is an address already is not resolved.
     if let Some(address) = health.forbidden_address() {
-        return Err(failed(url, Forbidden { address }.to_string()));
+        return Err(failed(health, Forbidden { address }.to_string()));
     }
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let client = aws_smithy_http_client::Builder::new()
@@ -65,12 +64,13 @@ async fn ask(health: &HealthCheck) -> Result<HealthAnswer, CallFailed> {
         .serializer(move |path: String| Ok(HttpRequest::get(path)?))
         .deserializer_impl::<HttpResponse, std::convert::Infallible>(Unread)
         .build();
-    let mut response = request.invoke(path).await.map_err(|error| CallFailed::new(CALL, url, &error))?;
+    let mut response =
+        request.invoke(path).await.map_err(|error| CallFailed::new(CALL, health.shown(), &error))?;
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
     Ok(HealthAnswer {
         status: response.status().as_u16(),
         location: response.headers().get("location").map(str::to_owned),
-        body: beginning(ByteStream::new(body)).await.map_err(|why| failed(url, why))?,
+        body: beginning(ByteStream::new(body)).await.map_err(|why| failed(health, why))?,
     })
 }
 
@@ -100,8 +100,8 @@ impl ResolveDns for Vetting {
     }
 }
 
-fn failed(url: &str, why: String) -> CallFailed {
-    CallFailed { call: CALL, subject: url.to_owned(), why }
+fn failed(health: &HealthCheck, why: String) -> CallFailed {
+    CallFailed { call: CALL, subject: health.shown().to_owned(), why }
 }
 
 /// As much of a body as is read at most.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::facts::{Answers, HealthAnswer, Seen, SmokeAnswer};
 use super::subject::Subject;
 use super::{Check, Remark, cut};
-use crate::registration::{AnswerSchema, HealthCheck, Smoke, SmokeExpectation};
+use crate::registration::{AnswerSchema, HealthCheck, Smoke, SmokeExpectation, without_query};
 
 /// So many unmet expectations are told one by one.
 const UNMET_TOLD_MAX: usize = 3;
@@ -113,15 +113,15 @@ fn unmet(SmokeExpectation { pointer, equals }: &SmokeExpectation, answer: &Value
 
 /// The address that must answer has answered as it should.
 pub fn check_health(health: &HealthCheck, answer: Option<&Seen<HealthAnswer>>) -> Check {
-    let HealthCheck { url, status, private: _ } = health;
-    let url = cut(url);
+    let (url, status) = (cut(health.shown()), &health.status);
     let remark = match answer {
         None => Remark::failed(format!("{url} was not asked")),
         Some(Err(unseen)) => Remark::failed(format!("the answer of {url} {unseen}")),
         Some(Ok(answer)) if answer.status == *status => Remark::passed(format!("{url} answered {status}")),
         Some(Ok(HealthAnswer { status: found, location: Some(location), .. })) => Remark::failed(format!(
             "{url} answered {found} with a redirect to {}, expected {status}: redirects are not followed",
-            cut(location)
+            // It often repeats the query that it answers.
+            cut(without_query(location))
         )),
         Some(Ok(HealthAnswer { status: found, location: None, body })) => {
             let body = if body.is_empty() { String::new() } else { format!(": {}", cut(body)) };

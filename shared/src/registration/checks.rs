@@ -83,7 +83,17 @@ fn ok() -> u16 {
     200
 }
 
+/// An address without what follows its path.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
 impl HealthCheck {
+    /// The address as it is shown to people and kept: its query may hold a token.
+    pub fn shown(&self) -> &str {
+        without_query(&self.url)
+    }
+
     /// An address in two: the scheme with the host, and what is asked of it. Nothing if it is not one of HTTP.
     pub(crate) fn parts(url: &str) -> Option<(&str, &str)> {
         let scheme = ["http://", "https://"].into_iter().find(|scheme| url.starts_with(scheme))?;

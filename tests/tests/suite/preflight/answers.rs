@@ -193,6 +193,16 @@ fn an_address_answers_with_its_status_or_fails() {
     ] {
         check(health(answer), "health", outcome, &format!("{url} {detail}"));
     }
+    // The request has it; what is told and kept has not.
+    let token = |case: &mut Case| {
+        health(answer(302, Some("https://login.example/?next=s3cret#s3cret"), ""))(case);
+        let health = case.record.registration.preflight.health.as_mut().unwrap();
+        health.url = format!("{url}?token=s3cret#s3cret");
+    };
+    let detail = format!(
+        "{url} answered 302 with a redirect to https://login.example/, expected 204: redirects are not followed"
+    );
+    check(token, "health", Outcome::Failed, &detail);
     let detail = format!("the answer of {url} could not be seen: AccessDenied");
     check(health(None), "health", Outcome::Failed, &detail);
 }

@@ -183,6 +183,27 @@ async fn an_address_where_nobody_listens_is_unseen_at_once_and_says_why() {
 }
 
 #[tokio::test]
+async fn what_an_address_has_for_a_token_is_told_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    for (url, private) in [
+        (format!("http://{address}/health?token=s3cret"), true),
+        (format!("http://{address}/health?token=s3cret"), false),
+        (format!("http://{address}?token=s3cret"), true),
+        ("http://no-such-host.invalid/health?token=s3cret".to_owned(), true),
+        ("gopher://checkout.example/health?token=s3cret".to_owned(), true),
+    ] {
+        for patience in [PATIENT, Duration::ZERO] {
+            let check = HealthCheck { url: url.clone(), status: 200, private };
+            let failed = answer_of(&check, patience).await.unwrap_err();
+            assert_eq!(failed.subject, url.split('?').next().unwrap());
+            assert!(!failed.to_string().contains("s3cret"), "{failed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_not_public_is_not_asked() {
     let (url, asked) = server(|stream, _| async move { say(stream, "HTTP/1.1 200 OK\r\n\r\n").await }).await;
     let port = url.rsplit_once(':').unwrap().1.to_owned();
