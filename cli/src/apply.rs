@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use ripcord::deployment::Place as Shifted;
 use ripcord::names::{FunctionVersion, ServiceName, TargetName};
 use ripcord::registration::{Registration, Target};
 use ripcord::release::KnownGood;
@@ -51,6 +52,8 @@ pub(crate) struct Applied {
     /// Whether anything had to be written.
     changed: bool,
     changes: Vec<FieldChange>,
+    /// The places that did not lead to the service, as those of a service that an older suite has registered.
+    mended: Vec<String>,
     /// The versions that were registered as last known good by this command.
     stable: BTreeMap<TargetName, FunctionVersion>,
 }
@@ -69,17 +72,21 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> 
         Some(record) => changes(&record.registration, &registration),
         None => Vec::new(),
     };
+    let mended = match &before {
+        Some(_) if changes.is_empty() => session.leading_nowhere(&registration).await?,
+        Some(_) | None => Vec::new(),
+    };
     let stable = good.iter().map(|good| (good.target.clone(), good.version)).collect();
     let service = service.clone();
     match before {
-        Some(record) if changes.is_empty() && good.is_empty() => {
+        Some(record) if changes.is_empty() && good.is_empty() && mended.is_empty() => {
             let registration_version = record.registration_version;
-            Ok(Applied { service, registration_version, changed: false, changes, stable })
+            Ok(Applied { service, registration_version, changed: false, changes, mended, stable })
         }
         before => {
             let registration_version =
                 session.aws.ledger.register(&registration, before.as_ref(), good, &home).await?;
-            Ok(Applied { service, registration_version, changed: true, changes, stable })
+            Ok(Applied { service, registration_version, changed: true, changes, mended, stable })
         }
     }
 }
@@ -157,6 +164,18 @@ impl Session {
         Ok(good)
     }
 
+    /// The places of a registration for which the ledger does not name its service.
+    async fn leading_nowhere(&self, registration: &Registration) -> Result<Vec<String>, Failure> {
+        let mut places = Vec::new();
+        for place in Shifted::of(registration) {
+            let placed = self.aws.ledger.placed_at(&place).await?;
+            if !placed.iter().any(|placed| placed.service == registration.service) {
+                places.push(place.to_string());
+            }
+        }
+        Ok(places)
+    }
+
     async fn existing(&self, target: &Target, version: FunctionVersion) -> Result<FunctionVersion, Failure> {
         let Target { name, function, .. } = target;
         match self.aws.version(function, version).await {
@@ -211,6 +230,9 @@ impl fmt::Display for Applied {
         writeln!(f, "{service}: {}", styled(GOOD, format!("registered, registration {version}")))?;
         for change in &self.changes {
             writeln!(f, "  {change}")?;
+        }
+        for place in &self.mended {
+            writeln!(f, "  {place} did not lead to it before")?;
         }
         for (target, version) in &self.stable {
             writeln!(f, "  {target}: version {version} is the last known good one")?;
@@ -302,11 +324,13 @@ mod tests {
             registration_version: 4,
             changed: true,
             changes: changes(&example::shifting().record.registration, &registration),
+            mended: vec!["lambda:checkout:live".to_owned()],
             stable: [("api".parse().expect("a name"), FunctionVersion::new(7).expect("a version"))].into(),
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&applied.to_string()).to_string(), @r"
         checkout: registered, registration 4
           ~ rollback.window_hours: 24 -> 48
+          lambda:checkout:live did not lead to it before
           api: version 7 is the last known good one
         ");
     }

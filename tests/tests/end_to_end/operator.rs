@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::scene::{REGION, Scene, built, workspace};
 
@@ -42,6 +42,29 @@ impl Terminal<'_> {
         let output = self.run(&[arguments, &["--json"]].concat()).await;
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_an_older_suite_registered_is_found_by_its_places_once_it_is_applied_again() {
+    let scene = Scene::set().await;
+    let terminal = Terminal { scene: &scene };
+    let apply = ["apply", "examples/checkout/ripcord.json"];
+    assert!(terminal.says(0, &apply).await.contains("already registered so, registration 1"));
+    let place = "lambda:checkout:live";
+    let key = json!({ "pk": { "S": format!("place#{place}") }, "sk": { "S": "service#checkout" } });
+    let item = json!({ "TableName": scene.stage.suite["LedgerTableName"], "Key": key });
+    let dynamodb = async |call: &str| {
+        let target = format!("DynamoDB_20120810.{call}");
+        scene.local.client().json("dynamodb", &target, &item).await.unwrap().text()
+    };
+    assert!(dynamodb("GetItem").await.contains(place));
+    dynamodb("DeleteItem").await;
+    assert!(!dynamodb("GetItem").await.contains(place));
+    let mended = terminal.says(0, &apply).await;
+    assert!(mended.contains("registered, registration 2"), "{mended}");
+    assert!(mended.contains("lambda:checkout:live did not lead to it before"), "{mended}");
+    assert!(dynamodb("GetItem").await.contains(place));
+    assert!(terminal.says(0, &apply).await.contains("already registered so, registration 2"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
