@@ -62,7 +62,8 @@ pub enum Deployed {
 /// Whoever loses a race looks again; here one is lost only to people, rollbacks and CodeDeploy's events.
 const RACES_MAX: u32 = 4;
 const RACE_PAUSE: Duration = Duration::from_millis(25);
-/// CodeDeploy is asked again what a deployment is: without that even a rollback could not be told from a deployment.
+/// CodeDeploy is asked again what a deployment is, and how far: without the one even a rollback could not be told from a
+/// deployment, and the other it may know only a little later.
 const ASKED_MAX: u32 = 6;
 const ASK_PAUSE: Duration = Duration::from_millis(250);
 /// What is left of the time for writing down what was found.
@@ -102,12 +103,14 @@ impl Hook {
                 let shift = shift.clone();
                 Ok(Deployed::Alias(Box::new(self.opened(&state, shift).await?)))
             }
-            Ok(Resource::TaskSet { .. }) => Ok(Deployed::Service(Box::new(self.installed(&state).await?))),
+            Ok(Resource::TaskSet { .. }) => {
+                Ok(Deployed::Service(Box::new(self.installed(work, &state).await?)))
+            }
             Ok(Resource::Instances) => {
                 Err(failed(format!("deployment {id} deploys to instances, whose hooks are scripts")))
             }
             // An AppSpec that lies elsewhere is not read. Whether it is one of ECS is known from the group.
-            Err(why) => match self.installed(&state).await {
+            Err(why) => match self.installed(work, &state).await {
                 Ok(installed) => Ok(Deployed::Service(Box::new(installed))),
                 Err((owner, HookVerdict { why: nor, .. })) => Err((
                     owner,
@@ -115,6 +118,23 @@ impl Hook {
                 )),
             },
         }
+    }
+
+    /// The lifecycle event that a deployment is in. A hook is called in one, and the targets may say so a little later.
+    async fn event_in_progress(&self, work: &Work, id: &DeploymentId) -> Result<String, String> {
+        let mut last = String::new();
+        for asked in 0..ASKED_MAX {
+            if asked > 0 && work.patience((self.clock)()).is_zero() {
+                break;
+            }
+            tokio::time::sleep(ASK_PAUSE * asked).await;
+            match self.aws.lifecycle_event_in_progress(id).await {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => last = format!("deployment {id} is in no lifecycle event"),
+                Err(failed) => last = failed.to_string(),
+            }
+        }
+        Err(last)
     }
 
     async fn deployment(&self, work: &Work, id: &DeploymentId) -> Result<DeploymentState, String> {

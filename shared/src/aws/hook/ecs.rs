@@ -27,30 +27,30 @@ impl Installed {
 }
 
 impl Hook {
-    pub(super) async fn installed(&self, state: &DeploymentState) -> Result<Installed, Settled> {
-        self.try_installed(state).await.map_err(|why| (None, HookVerdict::failed(why)))
+    pub(super) async fn installed(&self, work: &Work, state: &DeploymentState) -> Result<Installed, Settled> {
+        self.try_installed(work, state).await.map_err(|why| (None, HookVerdict::failed(why)))
     }
 
-    async fn try_installed(&self, state: &DeploymentState) -> Result<Installed, String> {
-        let group = self.aws.deployment_group(&state.application, &state.group);
-        let (group, event) = tokio::join!(group, self.aws.lifecycle_event_in_progress(&state.id));
-        let services =
-            group.map_err(|failed| failed.to_string())?.map_or_else(Vec::new, |group| group.services);
-        let [place] = services.as_slice() else {
-            return Err(format!(
-                "{}/{} deploys to {} ECS services",
-                state.application,
-                state.group,
-                services.len()
-            ));
-        };
-        let place = place.clone();
+    async fn try_installed(&self, work: &Work, state: &DeploymentState) -> Result<Installed, String> {
+        let event = self.event_in_progress(work, &state.id);
+        let (place, event) = tokio::try_join!(self.installed_at(state), event)?;
         let owner = self.owner(&place).await?;
         let registration = self.record(&owner).await?.registration;
-        let event = event.map_err(|failed| failed.to_string())?;
-        let event = event.ok_or_else(|| format!("deployment {} is in no lifecycle event", state.id))?;
         let moment = EcsMoment::of(&event).ok_or_else(|| format!("{event} is no event that calls hooks"))?;
         Ok(Installed { registration, place, event, moment })
+    }
+
+    /// The one ECS service that a deployment's group deploys to.
+    async fn installed_at(&self, state: &DeploymentState) -> Result<Place, String> {
+        let DeploymentState { application, group, .. } = state;
+        let found = self.aws.deployment_group(application, group).await;
+        let services =
+            found.map_err(|failed| failed.to_string())?.map_or_else(Vec::new, |group| group.services);
+        let count = services.len();
+        match <[Place; 1]>::try_from(services) {
+            Ok([place]) => Ok(place),
+            Err(_) => Err(format!("{application}/{group} deploys to {count} ECS services")),
+        }
     }
 
     /// Checks a deployment to ECS, and keeps what was found.

@@ -2,6 +2,7 @@
 
 use aws_sdk_cloudwatch::types::StateValue;
 use aws_sdk_codedeploy::Client as CodeDeploy;
+use aws_sdk_codedeploy::operation::batch_get_deployment_targets::BatchGetDeploymentTargetsOutput;
 use aws_sdk_codedeploy::types::{
     DeploymentCreator, DeploymentStatus, DeploymentTarget, EcsTarget, LifecycleEvent, LifecycleEventStatus,
 };
@@ -369,6 +370,46 @@ async fn an_ecs_service_is_asked_only_once_its_new_tasks_take_requests() {
             );
         }
         assert_eq!(kept(&scene, 0, event).succeeded, !asks);
+    }
+}
+
+/// A target of ECS whose hook's event is in this state.
+fn before_install(status: LifecycleEventStatus) -> BatchGetDeploymentTargetsOutput {
+    let event = LifecycleEvent::builder().lifecycle_event_name("BeforeInstall").status(status).build();
+    let target = EcsTarget::builder().lifecycle_events(event).build();
+    BatchGetDeploymentTargetsOutput::builder()
+        .deployment_targets(DeploymentTarget::builder().ecs_target(target).build())
+        .build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ecs_target_that_lags_behind_its_hook_is_asked_again_and_not_forever() {
+    let lagging = || {
+        mock!(CodeDeploy::batch_get_deployment_targets)
+            .sequence()
+            .output(|| before_install(LifecycleEventStatus::Pending))
+    };
+    for (looks, succeeded) in [
+        (
+            lagging()
+                .http_status(400, Some(refusal("AccessDeniedException")))
+                .output(|| before_install(LifecycleEventStatus::InProgress))
+                .build(),
+            true,
+        ),
+        (lagging().repeatedly().build(), false),
+    ] {
+        let (_, mut rules) = on_ecs("BeforeInstall", None);
+        rules.insert(0, looks);
+        let scene = Scene::new(&rules.iter().collect::<Vec<_>>());
+        let checked = before(&scene).await;
+        assert_eq!(checked.verdict.succeeded, succeeded, "{}", checked.verdict.why);
+        let asked = scene.call_names();
+        let asked = asked.iter().filter(|call| *call == "codedeploy:BatchGetDeploymentTargets").count();
+        assert_eq!(asked, if succeeded { 3 } else { 6 });
+        if !succeeded {
+            refused(&checked, "deployment d-OURS00001 is in no lifecycle event");
+        }
     }
 }
 
