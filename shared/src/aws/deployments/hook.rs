@@ -8,7 +8,7 @@ use aws_sdk_codedeploy::types::LifecycleEventStatus;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::super::{Aws, CallFailed};
+use super::super::{Aws, CallFailed, causes};
 use crate::names::DeploymentId;
 
 /// How long answering takes at most, with all of its tries.
@@ -20,12 +20,17 @@ const BACKOFF_INITIAL: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 /// What became of a hook's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HookAnswer {
     /// CodeDeploy took it.
     Accepted,
     /// CodeDeploy had an answer already, or had given up waiting.
     AlreadyCompleted,
+    /// The deployment is gone, or was stopped meanwhile: nobody waits any more.
+    Unawaited {
+        /// In CodeDeploy's words.
+        why: String,
+    },
 }
 
 impl Aws {
@@ -60,16 +65,23 @@ impl Aws {
             .config_override(impatient);
         match call.send().await {
             Ok(_) => Ok(HookAnswer::Accepted),
-            Err(error)
-                if error.as_service_error().is_some_and(
-                    PutLifecycleEventHookExecutionStatusError::is_lifecycle_event_already_completed_exception,
-                ) =>
-            {
-                Ok(HookAnswer::AlreadyCompleted)
-            }
-            Err(error) => {
-                Err(CallFailed::new("codedeploy:PutLifecycleEventHookExecutionStatus", deployment, &error))
-            }
+            Err(error) => match error.as_service_error() {
+                Some(refused) if refused.is_lifecycle_event_already_completed_exception() => {
+                    Ok(HookAnswer::AlreadyCompleted)
+                }
+                Some(refused) if is_unawaited(refused) => Ok(HookAnswer::Unawaited { why: causes(&error) }),
+                Some(_) | None => Err(CallFailed::new(
+                    "codedeploy:PutLifecycleEventHookExecutionStatus",
+                    deployment,
+                    &error,
+                )),
+            },
         }
     }
+}
+
+/// The execution of a deployment that was stopped is one that CodeDeploy no longer knows.
+fn is_unawaited(refused: &PutLifecycleEventHookExecutionStatusError) -> bool {
+    refused.is_invalid_lifecycle_event_hook_execution_id_exception()
+        || refused.is_deployment_does_not_exist_exception()
 }

@@ -31,7 +31,7 @@ pub struct HookReport {
     pub deployment: String,
     /// What was found.
     pub checked: Checked,
-    /// Whether CodeDeploy took the answer; else it had one already.
+    /// Whether CodeDeploy took the answer; else it had one already, or waits no more.
     pub accepted: bool,
 }
 
@@ -78,7 +78,16 @@ async fn try_answer(
     let succeeded = checked.verdict.succeeded;
     let reported = desk.hook.aws.report_hook(deployment_id, execution, succeeded).await;
     // Lambda delivers the event again while CodeDeploy still waits.
-    let accepted = reported.map_err(|failed| unanswered(&checked, &failed))? == HookAnswer::Accepted;
+    let accepted = match reported.map_err(|failed| unanswered(&checked, &failed))? {
+        HookAnswer::Accepted => true,
+        HookAnswer::AlreadyCompleted => false,
+        HookAnswer::Unawaited { why } => {
+            let message =
+                format!("nobody waits for the answer to deployment {deployment_id} any more: {why}");
+            console::record("warning", &message, Value::Null);
+            false
+        }
+    };
     let checked = if accepted {
         // Whatever becomes of this, CodeDeploy has its answer, and tells of a failure itself.
         let left = Duration::try_from(deadline.duration_since((desk.hook.clock)())).unwrap_or_default();

@@ -202,6 +202,22 @@ async fn a_hooks_answer_is_accepted_or_came_too_late() {
         .http_status(400, Some(refusal("LifecycleEventAlreadyCompletedException")))
         .build();
     assert_eq!(report(&late).await.1, Ok(HookAnswer::AlreadyCompleted));
+    for error in ["InvalidLifecycleEventHookExecutionIdException", "DeploymentDoesNotExistException"] {
+        let rule = mock!(CodeDeploy::put_lifecycle_event_hook_execution_status)
+            .sequence()
+            .http_status(400, Some(refusal(error)))
+            .build();
+        let answered = report(&rule).await.1;
+        assert!(
+            matches!(&answered, Ok(HookAnswer::Unawaited { why }) if why.contains(error)),
+            "{answered:?}"
+        );
+    }
+    let denied = mock!(CodeDeploy::put_lifecycle_event_hook_execution_status)
+        .sequence()
+        .http_status(400, Some(refusal("InvalidDeploymentIdException")))
+        .build();
+    assert!(report(&denied).await.1.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,6 +158,19 @@ async fn an_answer_is_tried_again_and_one_that_is_not_taken_keeps_the_event() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_waits_for_any_more_is_no_failure_and_told_to_nobody() {
+    for error in ["InvalidLifecycleEventHookExecutionIdException", "DeploymentDoesNotExistException"] {
+        let stopped = mock!(CodeDeploy::put_lifecycle_event_hook_execution_status)
+            .sequence()
+            .http_status(400, Some(refusal(error)))
+            .build();
+        let (scene, report) = answered(&saying(HookVerdict::failed("no database")), &[&stopped]).await;
+        assert!(!report.unwrap().accepted, "{error}");
+        assert_eq!(scene.calls(), put("Failed"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_hooks_event_is_nobodys_to_answer() {
     let (_folder, apart) = checks("exit 0");
     let scene = Scene::new(&[]);
