@@ -38,6 +38,8 @@ const QUOTED_CHARS_MAX: usize = 300;
 const LAST_LINES_MAX: usize = 3;
 /// A killed process is gone, and the rest of its output read, within this; if not, nobody waits for it any longer.
 const END_MAX: Duration = Duration::from_millis(200);
+/// How much longer than its patience a run may take: to end the process, and to hear its last words.
+pub(crate) const ENDING_MAX: Duration = END_MAX.saturating_mul(2);
 
 /// Where work apart is done.
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ impl Apart {
         Self { program: program.into() }
     }
 
-    /// Hands over a request and waits for the answer, for `patience` at most. What the process writes on its standard output
+    /// Hands over a request and waits for the answer, for `patience` at most; to end the process may take a little more. What the process writes on its standard output
     /// and standard error comes out of ours. When this returns the process has ended and is reaped; when it is dropped, the
     /// process is killed.
     pub async fn run<A: DeserializeOwned>(

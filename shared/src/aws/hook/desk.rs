@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Deployed, Hook, Work};
-use crate::aws::apart::Apart;
+use crate::aws::apart::{Apart, ENDING_MAX};
 use crate::aws::{CallFailed, HOOK_ANSWER_PATIENCE, HookAnswer, console};
 use crate::error_type::{ErrorType, Failure};
 use crate::hook::{Checked, HookCall, HookVerdict};
@@ -67,7 +67,7 @@ async fn try_answer(
     desk: &Desk,
 ) -> Result<HookReport, Failure> {
     let call = HookCall::read(event)?;
-    let listened_until = before(deadline, SPARE + HOOK_ANSWER_PATIENCE);
+    let listened_until = before(deadline, SPARE + HOOK_ANSWER_PATIENCE + ENDING_MAX);
     let work = Work { call, here: here.to_owned(), until: before(listened_until, HANDING_OVER) };
     let patience = Duration::try_from(listened_until.duration_since((desk.hook.clock)())).unwrap_or_default();
     let (checked, is_kept) = match desk.apart.run::<Checked>(&work, patience).await {

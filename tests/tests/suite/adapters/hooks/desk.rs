@@ -37,13 +37,13 @@ fn event() -> Value {
     json!({ "DeploymentId": OURS, "LifecycleEventHookExecutionId": "e1" })
 }
 
-/// Answers with a second for the checks, and sees to it that the answer was out in time.
+/// Answers with a second for the checks beside what ending them and the answer may take, and sees to it that the answer was out in time.
 async fn answered(script: &str, rules: &[&Rule]) -> (Scene, Result<HookReport, Failure>) {
     let (_folder, apart) = checks(script);
     let scene = Scene::new(rules);
     let hook = Hook { clock: Timestamp::now, ..hook(&scene) };
     let desk = Desk { hook, apart, event: BEFORE_TRAFFIC };
-    let deadline = Timestamp::now() + Duration::from_secs(8);
+    let deadline = Timestamp::now() + Duration::from_millis(8_400);
     let report = answer(&event(), deadline, HERE, &desk).await;
     assert!(Timestamp::now() <= deadline - Duration::from_secs(2), "answered too late");
     (scene, report)
@@ -168,6 +168,17 @@ async fn an_answer_that_nobody_waits_for_any_more_is_no_failure_and_told_to_nobo
         assert!(!report.unwrap().accepted, "{error}");
         assert_eq!(scene.calls(), put("Failed"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_checks_have_what_ending_them_and_the_answer_leave_of_the_time() {
+    let (_folder, apart) = checks("exec sleep 60");
+    let scene =
+        Scene::new(&[&takes_answers(), &refusing_looks(OURS, 400, "DeploymentDoesNotExistException")]);
+    let desk = Desk { hook: hook(&scene), apart, event: BEFORE_TRAFFIC };
+    // The clock stands still: of 7,500 ms, 2,000 are spare, 5,000 the answer's, and 400 for ending the checks.
+    let report = answer(&event(), clock() + Duration::from_millis(7_500), HERE, &desk).await.unwrap();
+    assert_eq!(report.checked.verdict.why, "the check did not answer within 100 ms");
 }
 
 #[tokio::test]
