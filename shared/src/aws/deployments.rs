@@ -80,12 +80,16 @@ impl Aws {
         }))
     }
 
-    /// A deployment's group, with what was started in it last; nothing if it is gone.
+    /// A deployment's group, with what was started in it last; nothing if it is gone, or if the deployment has none, like one
+    /// that CloudFormation makes.
     pub async fn deployment_group(
         &self,
         application: &str,
         group: &str,
     ) -> Result<Option<DeploymentGroup>, CallFailed> {
+        if application.is_empty() || group.is_empty() {
+            return Ok(None);
+        }
         let failed = |error: &(dyn std::error::Error + 'static)| {
             CallFailed::new("codedeploy:GetDeploymentGroup", format_args!("{application}/{group}"), error)
         };

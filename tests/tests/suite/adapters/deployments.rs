@@ -175,6 +175,15 @@ async fn a_group_is_seen_with_its_latest_deployment_and_its_services() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deployment_without_a_group_is_not_asked_for_one() {
+    let scene = Scene::new(&[&group(OURS)]);
+    for (application, group) in [("", ""), ("checkout", ""), ("", "live")] {
+        assert_eq!(scene.aws.deployment_group(application, group).await, Ok(None));
+    }
+    assert_eq!(scene.calls(), "");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_lifecycle_event_in_progress_is_that_of_the_target() {
     let in_progress = async |status| {
         let [listed, got] = targets(lambda_target(status));
