@@ -85,7 +85,19 @@ pub struct DeploymentState {
     /// When it ended.
     pub completed_at: Option<Timestamp>,
     /// What it deploys, or why that is not known.
-    pub spec: Result<AppSpec, String>,
+    pub spec: Result<AppSpec, SpecUnknown>,
+}
+
+/// Why it is not known what a deployment deploys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecUnknown {
+    /// What there is to see is nothing that Ripcord understands, and will not be later.
+    #[error("{0}")]
+    NotUnderstood(String),
+    /// It could not be seen; later it may be.
+    #[error("{0}")]
+    NotSeen(String),
 }
 
 /// How far a deployment has come.

@@ -11,7 +11,9 @@ use aws_sdk_codedeploy::types::{
 use jiff::Timestamp;
 
 use super::{Aws, CallFailed};
-use crate::deployment::{AliasShift, AppSpec, DeploymentState, DeploymentStatus, Place, Resource};
+use crate::deployment::{
+    AliasShift, AppSpec, DeploymentState, DeploymentStatus, Place, Resource, SpecUnknown,
+};
 use crate::names::{DeploymentId, InvalidName};
 
 mod act;
@@ -119,7 +121,7 @@ impl Aws {
 
     /// What a deployment deploys. A revision that lies elsewhere is not fetched: CodeDeploy knows what became of it. Which
     /// hooks it calls is not known then.
-    async fn spec(&self, id: &DeploymentId, info: &DeploymentInfo) -> Result<AppSpec, String> {
+    async fn spec(&self, id: &DeploymentId, info: &DeploymentInfo) -> Result<AppSpec, SpecUnknown> {
         if info.compute_platform() == Some(&ComputePlatform::Server) {
             return Ok(AppSpec { resource: Resource::Instances, hooks: BTreeMap::new() });
         }
@@ -128,12 +130,20 @@ impl Aws {
             revision.and_then(|revision| revision.app_spec_content()).and_then(|spec| spec.content());
         let string = revision.and_then(|revision| revision.string()).and_then(|string| string.content());
         if let Some(text) = content.or(string) {
-            return AppSpec::parse(text).map_err(|error| error.to_string());
+            return AppSpec::parse(text).map_err(|error| SpecUnknown::NotUnderstood(error.to_string()));
         }
-        let targets = self.targets(id).await.map_err(|failed| failed.to_string())?;
+        let targets = self.targets(id).await.map_err(|failed| SpecUnknown::NotSeen(failed.to_string()))?;
+        let has_ended = status(info.status()).is_ok_and(DeploymentStatus::has_ended);
+        if targets.is_empty() && !has_ended {
+            let why = "its AppSpec lies elsewhere, and it has no targets yet";
+            return Err(SpecUnknown::NotSeen(why.to_owned()));
+        }
         match targets.into_iter().find_map(|target| target.shift) {
             Some(shift) => Ok(AppSpec { resource: Resource::Alias(shift), hooks: BTreeMap::new() }),
-            None => Err("its AppSpec lies elsewhere, and none of its targets is a Lambda alias".to_owned()),
+            None => {
+                let why = "its AppSpec lies elsewhere, and none of its targets is a Lambda alias";
+                Err(SpecUnknown::NotUnderstood(why.to_owned()))
+            }
         }
     }
 

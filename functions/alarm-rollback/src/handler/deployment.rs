@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use ripcord::aws::{AlarmService, Aws, CallFailed};
-use ripcord::deployment::{DeploymentChange, DeploymentState, Place, Resource};
+use ripcord::deployment::{DeploymentChange, DeploymentState, Place, Resource, SpecUnknown};
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::signal::Signal;
 
@@ -40,7 +40,11 @@ async fn services_of(
     };
     let places = places_of(&state, aws).await?;
     if places.is_empty() {
-        let message = format!("deployment {id} deploys to no alias and to no service of ECS");
+        let message = match &state.spec {
+            Ok(_) => format!("deployment {id} deploys to no alias and to no service of ECS"),
+            // The rule hears of every deployment in the account, and nobody can register what is not understood.
+            Err(why) => format!("deployment {id} is not understood: {why}"),
+        };
         return Ok(Err(Answer::plain("foreign", None, message)));
     }
     let found = join_all(places.iter().map(|place| aws.ledger.placed_at(place))).await;
@@ -69,8 +73,8 @@ async fn places_of(state: &DeploymentState, aws: &Aws) -> Result<Vec<Place>, Fai
             let places =
                 group.map_err(|failed| unseen(&failed))?.map(|group| group.services).unwrap_or_default();
             match &state.spec {
-                Err(why) if places.is_empty() => {
-                    let message = format!("deployment {} is not understood: {why}", state.id);
+                Err(SpecUnknown::NotSeen(why)) if places.is_empty() => {
+                    let message = format!("what deployment {} deploys cannot be seen: {why}", state.id);
                     Err(Failure::new(ErrorType::DeploymentUnreadable, message))
                 }
                 Ok(_) | Err(_) => Ok(places),

@@ -2,7 +2,10 @@
 
 use aws_sdk_codedeploy::Client as CodeDeploy;
 use aws_sdk_codedeploy::types::builders::DeploymentInfoBuilder;
-use aws_sdk_codedeploy::types::{DeploymentStatus as Status, ErrorCode, ErrorInformation, RollbackInfo};
+use aws_sdk_codedeploy::types::{
+    DeploymentStatus as Status, ErrorCode, ErrorInformation, RevisionLocation, RevisionLocationType,
+    RollbackInfo,
+};
 use aws_smithy_mocks::{Rule, mock};
 use ripcord::deployment::Deployment;
 use ripcord::error_type::ErrorType;
@@ -471,11 +474,35 @@ async fn what_a_deployment_cannot_be_seen_to_be_is_an_error_and_nothing_is_done(
     assert_eq!(failure.error_type, ErrorType::DeploymentUnreadable);
     assert_eq!(scene.calls(), format!("codedeploy:GetDeployment {OURS}"));
 
+    let elsewhere = RevisionLocation::builder().revision_type(RevisionLocationType::S3).build();
+    let elsewhere = deploying(1, 2, Status::InProgress).revision(elsewhere);
+    let denied = mock!(CodeDeploy::list_deployment_targets)
+        .sequence()
+        .http_status(400, Some(refusal("AccessDeniedException")))
+        .build();
+    let scene = Scene::new(&[&deployed(OURS, elsewhere), &denied, &group(OURS)]);
+    let failure = answered(&scene, &state_change(OURS, "START")).await.unwrap_err();
+    assert_eq!(failure.error_type, ErrorType::DeploymentUnreadable);
+    assert!(failure.message.contains("codedeploy:ListDeploymentTargets"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_nobody_understands_is_nobodys_and_pages_nobody() {
     let unclear = deploying(1, 2, Status::Failed).revision(specified("neither: nor"));
-    let scene = Scene::new(&[&deployed(OURS, unclear), &group(OURS)]);
+    let scene = Scene::new(&[&deployed(OURS, unclear.clone()), &group(OURS)]);
+    let answers = answered(&scene, &state_change(OURS, "FAILURE")).await;
+    let expected = "foreign: deployment d-OURS00001 is not understood: the AppSpec has no list of Resources";
+    assert_eq!(outcomes(answers), [expected]);
+
+    // Whether it belongs to a service is not known where the group cannot be seen.
+    let throttled = mock!(CodeDeploy::get_deployment_group)
+        .sequence()
+        .http_status(400, Some(refusal("ThrottlingException")))
+        .repeatedly()
+        .build();
+    let scene = Scene::new(&[&deployed(OURS, unclear), &throttled]);
     let failure = answered(&scene, &state_change(OURS, "FAILURE")).await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::DeploymentUnreadable);
-    assert!(failure.message.contains("the AppSpec has no list of Resources"), "{failure}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! What is seen of deployments, whatever CodeDeploy answers, and what is done with them.
 
 use aws_sdk_codedeploy::Client as CodeDeploy;
+use aws_sdk_codedeploy::operation::list_deployment_targets::ListDeploymentTargetsOutput;
 use aws_sdk_codedeploy::operation::put_lifecycle_event_hook_execution_status::PutLifecycleEventHookExecutionStatusOutput;
 use aws_sdk_codedeploy::types::builders::DeploymentInfoBuilder;
 use aws_sdk_codedeploy::types::{
@@ -10,7 +11,7 @@ use aws_sdk_codedeploy::types::{
 };
 use aws_smithy_mocks::{Rule, mock};
 use ripcord::aws::{CallFailed, DeploymentGroup, HOOK_ANSWER_PATIENCE, HookAnswer};
-use ripcord::deployment::{AppSpec, DeploymentState, DeploymentStatus, Place, Resource};
+use ripcord::deployment::{AppSpec, DeploymentState, DeploymentStatus, Place, Resource, SpecUnknown};
 use tokio::time::Instant;
 
 use super::scene::codedeploy::{
@@ -115,10 +116,37 @@ async fn a_revision_that_lies_elsewhere_is_known_by_its_target() {
     let [listed, got] = targets(DeploymentTarget::builder().build());
     let state = look(&[&deployed(OURS, stored_elsewhere()), &listed, &got]).await.unwrap().unwrap();
     assert_eq!(state.status, DeploymentStatus::InProgress);
-    assert_eq!(
-        state.spec.unwrap_err(),
-        "its AppSpec lies elsewhere, and none of its targets is a Lambda alias"
-    );
+    let why = "its AppSpec lies elsewhere, and none of its targets is a Lambda alias";
+    assert_eq!(state.spec.unwrap_err(), SpecUnknown::NotUnderstood(why.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_seen_of_a_revision_yet_is_not_taken_for_one_that_nobody_understands() {
+    let throttled = || {
+        mock!(CodeDeploy::list_deployment_targets)
+            .sequence()
+            .http_status(400, Some(refusal("ThrottlingException")))
+            .repeatedly()
+            .build()
+    };
+    let none = || {
+        mock!(CodeDeploy::list_deployment_targets)
+            .then_output(|| ListDeploymentTargetsOutput::builder().build())
+    };
+    for (status, targets, is_final) in [
+        (Status::InProgress, throttled(), false),
+        (Status::Failed, throttled(), false),
+        (Status::InProgress, none(), false),
+        (Status::Failed, none(), true),
+    ] {
+        let looked = deployed(OURS, stored_elsewhere().status(status.clone()));
+        let unknown = look(&[&looked, &targets]).await.unwrap().unwrap().spec.unwrap_err();
+        let understood = match &unknown {
+            SpecUnknown::NotUnderstood(_) => true,
+            SpecUnknown::NotSeen(_) => false,
+        };
+        assert_eq!(understood, is_final, "{status}: {unknown}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +159,8 @@ async fn what_a_deployment_to_instances_deploys_is_not_asked_for() {
 async fn an_appspec_that_is_not_understood_says_so_and_hides_nothing_else() {
     let state = seen(deploying(1, 2, Status::Ready).revision(specified("Resources: [f: {Type: T}]"))).await;
     assert_eq!(state.status, DeploymentStatus::Ready);
-    assert_eq!(state.spec.unwrap_err(), "the AppSpec has a resource without Properties");
+    let why = "the AppSpec has a resource without Properties".to_owned();
+    assert_eq!(state.spec.unwrap_err(), SpecUnknown::NotUnderstood(why));
 }
 
 #[tokio::test(start_paused = true)]
