@@ -1,9 +1,12 @@
 //! Whatever befalls a hook, CodeDeploy has one answer, in time: the shipped artefact is hung, killed, starved, throttled
 //! and cut off from its names, and what is asserted is what CodeDeploy and the journal saw.
 
+use std::io::Write;
 use std::time::Duration;
 
+use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
+use ripcord::aws::{Connection, Credentials, Endpoints};
 use ripcord::registration::{HealthCheck, Registration};
 use ripcord_rehearsal::checkout::{Behaviour, kill_checks};
 use ripcord_rehearsal::codedeploy::{
@@ -24,6 +27,11 @@ const SPARE: Duration = Duration::from_secs(2);
 const ANSWER: &str = "PutLifecycleEventHookExecutionStatus";
 /// Longer than a check waits for one try of a call.
 const HANGING: Fault = Fault::Delay { duration_ms: 20_000 };
+/// Answers with nearly the six megabytes that Lambda lets through; read, they are ten times as much.
+const VERBOSE: &str = r#"
+def handler(event, context):
+    return {"status": "paid", "order": [0] * 1900000}
+"#;
 
 #[derive(Clone, Copy)]
 enum Hook {
@@ -59,6 +67,8 @@ struct Mishap {
     timeout_seconds: u64,
     memory_mb: u64,
     candidate: Behaviour,
+    /// The version's code, if it is another than the example's. The versions after it have it, too.
+    code: Option<&'static str>,
     strikes: Vec<FaultRule>,
     kills_checks: bool,
     because: &'static str,
@@ -74,6 +84,7 @@ impl Mishap {
             timeout_seconds: 12,
             memory_mb: 256,
             candidate: Behaviour::default(),
+            code: None,
             strikes: Vec::new(),
             kills_checks: false,
             because,
@@ -92,6 +103,21 @@ impl Deployed {
         let path = format!("/2015-03-31/functions/{}/configuration", hook.function());
         let answer = self.scene.local.client().lambda("PUT", &path, configuration).await.unwrap();
         assert!(answer.status.is_success(), "{}", answer.text());
+    }
+
+    /// Gives the example other code, which its next version is published from.
+    async fn update_code(&self, code: &str) {
+        let mut package = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        package.start_file("app.py", zip::write::SimpleFileOptions::default()).unwrap();
+        package.write_all(code.as_bytes()).unwrap();
+        let package = Blob::new(package.finish().unwrap().into_inner());
+        let connection = Connection {
+            region: self.scene.local.region().to_owned(),
+            credentials: Credentials::from_keys("operator", "secret", None),
+            endpoints: Endpoints::One(self.scene.local.endpoint().to_owned()),
+        };
+        let lambda = aws_sdk_lambda::Client::new(&connection.sdk_config());
+        lambda.update_function_code().function_name(SERVICE).zip_file(package).send().await.unwrap();
     }
 
     /// Deploys a version all at once, with these hooks.
@@ -169,6 +195,9 @@ impl Deployed {
         let serving = self.scene.routing().await;
         let memory = json!({ "Timeout": timeout_seconds, "MemorySize": mishap.memory_mb });
         self.configure(hook, &memory).await;
+        if let Some(code) = mishap.code {
+            self.update_code(code).await;
+        }
         let version = self.publish(mishap.candidate).await;
         self.scene.local.journal().clear();
         for rule in mishap.strikes {
@@ -262,6 +291,12 @@ async fn checks_that_hang_or_die_are_refusals_in_time() {
             timeout_seconds: 10,
             ..Mishap::new("the check after traffic hangs", Hook::After, "the check did not answer within")
                 .struck_by("DescribeAlarms", HANGING)
+        },
+        Mishap {
+            timeout_seconds: 20,
+            memory_mb: 128,
+            code: Some(VERBOSE),
+            ..Mishap::new("the answer is too long for the check", Hook::Before, "memory allocation of")
         },
     ] {
         deployed.befall(mishap).await;
