@@ -55,6 +55,13 @@ fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// What a hook of CodeDeploy's says of its answer.
+fn hook_report(report: &serde_json::Value) -> String {
+    let verdict = &report["checked"]["verdict"];
+    let word = if verdict["succeeded"] == true { "yes" } else { "no" };
+    format!("{word} ({}), accepted: {}", verdict["why"].as_str().unwrap_or("-"), report["accepted"])
+}
+
 /// Outcomes without what differs from run to run.
 fn describe(answered: &InvocationOutcome) -> String {
     match answered {
@@ -68,7 +75,8 @@ fn describe(answered: &InvocationOutcome) -> String {
             }
             None => match (response["hookStatus"].as_str(), response["summary"].as_str()) {
                 (Some(status), _) => status.to_owned(),
-                (None, summary) => format!("shifted: {}", summary.unwrap_or("-")),
+                (None, Some(summary)) => format!("shifted: {summary}"),
+                (None, None) => hook_report(response),
             },
         },
         InvocationOutcome::Error { error_type, message, .. } => {
