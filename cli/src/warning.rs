@@ -106,14 +106,19 @@ fn of_target(situation: &Situation, target: &Target) -> Option<(&'static str, St
     };
     let release = situation.record.release.as_ref();
     match release.and_then(|release| Some((release, release.change(name)?))) {
-        Some((release, change)) => of_change(release, change, live),
+        Some((release, change)) => of_change(situation, release, change, live),
         None => unreleased(situation, name, live),
     }
 }
 
-fn of_change(release: &Release, change: &Change, live: &LiveAlias) -> Option<(&'static str, String)> {
+fn of_change(
+    situation: &Situation,
+    release: &Release,
+    change: &Change,
+    live: &LiveAlias,
+) -> Option<(&'static str, String)> {
     let (serving, generation) = (live.traffic, release.generation);
-    if let Some(drift) = ripcord::deployment::drift(release, live) {
+    if let Some(drift) = ripcord::deployment::drift(&situation.record, release, live) {
         return Some(("drift", format!("{}; {}", drift.what, drift.mend)));
     }
     match release.phase {

@@ -169,8 +169,9 @@ pub fn is_rollback(state: &DeploymentState) -> bool {
 /// Whether a shift leads to where the service is known to be well: to its last known good version, or from its latest
 /// release's candidate to its stable version.
 pub fn goes_back(record: &ServiceRecord, target: &Target, shift: &AliasShift) -> bool {
-    let is_good =
-        record.known_good.iter().any(|good| good.target == target.name && good.version == shift.target);
+    // Versions count up: a later one that happens to have a good one's number is another function's, of the same name.
+    let is_good = shift.target < shift.current
+        && record.known_good.iter().any(|good| good.target == target.name && good.version == shift.target);
     let change = record.release.as_ref().and_then(|release| release.change(&target.name));
     is_good || change.is_some_and(|change| change.stable == shift.target && change.candidate == shift.current)
 }

@@ -49,6 +49,8 @@ pub enum Step {
         alias: AliasName,
         /// What it is to serve.
         traffic: Traffic,
+        /// The deployment that must have ended besides: one that is being stopped may still shift.
+        ended: Option<DeploymentId>,
         /// How long to look; what is not done by then is looked at again by a retry.
         until: Timestamp,
     },
@@ -222,7 +224,8 @@ impl Step {
     pub fn iam_actions(&self) -> &'static [&'static str] {
         match self {
             Self::SetTraffic(_) => &["lambda:UpdateAlias"],
-            Self::Confirm { .. } | Self::Await { .. } => &["lambda:GetAlias"],
+            Self::Confirm { .. } | Self::Await { ended: None, .. } => &["lambda:GetAlias"],
+            Self::Await { ended: Some(_), .. } => &["lambda:GetAlias", "codedeploy:GetDeployment"],
             Self::StopDeployment { .. } => &["codedeploy:StopDeployment"],
             // CodeDeploy registers the revision and reads the configuration with its caller's rights.
             Self::Reverse(_) => &[
@@ -278,8 +281,14 @@ impl fmt::Display for Step {
                     shift.function, shift.alias, shift.current, shift.target
                 )
             }
-            Self::Await { function, alias, traffic, .. } => {
-                write!(f, "lambda:GetAlias {function}:{alias}, until it serves {traffic}")
+            Self::Await { function, alias, traffic, ended, .. } => {
+                write!(f, "lambda:GetAlias {function}:{alias}, until it serves {traffic}")?;
+                match ended {
+                    Some(deployment) => {
+                        write!(f, ", and codedeploy:GetDeployment {deployment}, until it has ended")
+                    }
+                    None => Ok(()),
+                }
             }
             Self::Pin { function, alias, version, replaces: None } => {
                 write!(f, "lambda:CreateAlias {function}:{alias} on {version}, if there is none")

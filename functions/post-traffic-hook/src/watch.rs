@@ -18,8 +18,8 @@ const LOOKS_MAX: u32 = 15;
 pub(crate) async fn watch(subject: &Subject<'_>, since: Timestamp, work: &Work, hook: &Hook) -> HookVerdict {
     let registration = &subject.record.registration;
     let minute = Duration::try_from(hook.tempo.minute()).unwrap_or_default();
-    let watched = hook.tempo.minutes(registration.hooks.watch_minutes);
-    let until = since.saturating_add(watched).unwrap_or(since);
+    // So many minutes of requests: until then they also settle, and the slowest are told.
+    let until = subject.run.watched_for(0, registration.hooks.watch_minutes, hook.tempo).unwrap_or(since);
     for count in 1..=LOOKS_MAX {
         let now = (hook.clock)();
         let left = work.patience(now);

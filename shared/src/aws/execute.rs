@@ -90,8 +90,8 @@ async fn take_one(aws: &Aws, step: &Step, clock: fn() -> Timestamp) -> Result<()
         }
         Step::StopDeployment { deployment } => aws.stop_deployment(deployment).await,
         Step::Reverse(reversal) => aws.reverse(reversal).await,
-        Step::Await { function, alias, traffic, until } => {
-            aws.await_traffic(function, alias, *traffic, *until, clock).await
+        Step::Await { function, alias, traffic, ended, until } => {
+            aws.await_traffic(function, alias, *traffic, ended.as_ref(), *until, clock).await
         }
         Step::Pin { function, alias, version, replaces } => {
             aws.pin(function, alias, *version, replaces.as_ref()).await

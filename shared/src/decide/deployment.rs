@@ -11,7 +11,7 @@ use super::{Case, Course, Decision, Survey, stand_down};
 use crate::deployment::{
     AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus, Pulled,
 };
-use crate::names::{FunctionVersion, Weight};
+use crate::names::{DeploymentId, FunctionVersion, Weight};
 use crate::notice::Severity;
 use crate::plan::{LedgerWrite, Reversal, SetTraffic, Step};
 use crate::reason::Reason;
@@ -25,6 +25,8 @@ mod tests;
 
 /// What is left of an invocation, after it has waited for CodeDeploy, for saying what was seen.
 const REPORTING: SignedDuration = SignedDuration::from_secs(5);
+/// A deployment that CodeDeploy rolls back has its successor within this time. Until then nobody sets its alias.
+const WAY_BACK_BEGINS_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 /// CodeDeploy's own record takes no more.
 const WHY_CHARS_MAX: usize = 200;
 
@@ -112,8 +114,9 @@ impl Case<'_> {
             return stand_down(Reason::DeploymentUnseen { deployment: deployment.id.clone(), why });
         };
         match (release.phase, ours.status) {
-            (Phase::RolledBack | Phase::Withdrawn, _) => self
+            (Phase::RolledBack | Phase::Withdrawn, status) => self
                 .unfinished_report(release)
+                .or_else(|| self.came_again(release, ours).filter(|_| status.has_ended()))
                 .unwrap_or_else(|| stand_down(Reason::AlreadyRolledBack { generation, at })),
             (
                 _,
@@ -148,6 +151,28 @@ impl Case<'_> {
         }
     }
 
+    /// CodeDeploy has given traffic to a version whose books are closed as put back. Whoever closed them saw it gone.
+    fn came_again(&self, release: &Release, ours: &DeploymentState) -> Option<Decision> {
+        let change = release.changes.first()?;
+        let serving = self.serving(&change.target)?;
+        if serving.share_of(change.candidate) == Weight::NONE {
+            return None;
+        }
+        let reason = Reason::AliasDrifted {
+            target: change.target.clone(),
+            serving,
+            stable: change.stable,
+            candidate: change.candidate,
+        };
+        Some(self.hear_deployment(
+            format!("{} came again", ours.id),
+            ours,
+            "a version that was put back has traffic again",
+            reason,
+            Severity::Page,
+        ))
+    }
+
     fn why_it_ended(&self, release: &Release, deployment: &Deployment, ours: &DeploymentState) -> Reason {
         let (generation, id) = (release.generation, deployment.id.clone());
         match (&deployment.pulled, &deployment.failed_hook) {
@@ -180,6 +205,9 @@ impl Case<'_> {
             let deployment = deployment.id.clone();
             return self.stuck(&Survey::default(), Reason::DeploymentUnseen { deployment, why });
         }
+        if self.never_began(release, deployment, change, &step) {
+            return self.give_up(release, reason);
+        }
         let route = self.route_of(deployment, change, &step);
         if route == Route::Rest {
             let survey = Survey { resting: vec![step], ..Survey::default() };
@@ -196,6 +224,33 @@ impl Case<'_> {
             to,
             reason,
         )
+    }
+
+    /// Whether CodeDeploy refused to deploy over an alias that serves something else than it believes: nothing of the release
+    /// is served, and what the release calls stable may have been taken back before.
+    fn never_began(
+        &self,
+        release: &Release,
+        deployment: &Deployment,
+        change: &Change,
+        step: &SetTraffic,
+    ) -> bool {
+        let ours = self.situation.deployments.of(&deployment.id);
+        let was_refused = ours
+            .and_then(|ours| ours.error.as_deref())
+            .is_some_and(|error| error.starts_with("INVALID_LAMBDA_CONFIGURATION"));
+        let gave_up = ours.is_some_and(|ours| match ours.status {
+            DeploymentStatus::Failed | DeploymentStatus::Stopped => true,
+            DeploymentStatus::Created
+            | DeploymentStatus::Queued
+            | DeploymentStatus::InProgress
+            | DeploymentStatus::Baking
+            | DeploymentStatus::Ready
+            | DeploymentStatus::Succeeded => false,
+        });
+        let serves_neither =
+            step.was.versions().all(|version| version != change.stable && version != change.candidate);
+        gave_up && (was_refused || release.had_no_traffic()) && serves_neither && step.was != step.traffic
     }
 
     fn take_route(
@@ -221,7 +276,8 @@ impl Case<'_> {
             }
             Route::Stop | Route::Await | Route::Rest | Route::Drifted => {}
         }
-        let awaiting = vec![self.until_it_serves(&step)];
+        let stopped = (route == Route::Stop).then_some(&deployment.id);
+        let awaiting = vec![self.until_it_serves(&step, stopped)];
         let mut noted = release.clone();
         let by_codedeploy = match route {
             Route::Rest | Route::SetTraffic => Vec::new(),
@@ -300,7 +356,7 @@ impl Case<'_> {
         let claimed_until = deployment.reversal_until.filter(|until| *until != self.moment.lease_until);
         if claimed_until.is_some_and(|until| self.moment.now < until) {
             let awaiting =
-                Survey { by_codedeploy: vec![vec![self.until_it_serves(&step)]], ..Survey::default() };
+                Survey { by_codedeploy: vec![vec![self.until_it_serves(&step, None)]], ..Survey::default() };
             return self.restore(Course::Restore, &awaiting, release, to, reason);
         }
         let shift = AliasShift {
@@ -326,7 +382,7 @@ impl Case<'_> {
         let claim_and_go = [
             vec![Step::Write(Box::new(LedgerWrite::of(claimed.clone())))],
             vec![Step::Reverse(Box::new(reversal))],
-            vec![self.until_it_serves(&step)],
+            vec![self.until_it_serves(&step, None)],
         ];
         let by_codedeploy = still.into_iter().chain(claim_and_go).collect();
         self.restore(Course::Restore, &Survey { by_codedeploy, ..Survey::default() }, &claimed, to, reason)
@@ -372,13 +428,14 @@ impl Case<'_> {
         Some(Reason::AnotherDeployment { deployment, generation: release.generation })
     }
 
-    fn until_it_serves(&self, step: &SetTraffic) -> Step {
+    fn until_it_serves(&self, step: &SetTraffic, ended: Option<&DeploymentId>) -> Step {
         let left = self.moment.lease_until.duration_since(self.moment.now);
         let reporting = REPORTING.min(left / 4);
         Step::Await {
             function: step.function.clone(),
             alias: step.alias.clone(),
             traffic: step.traffic,
+            ended: ended.cloned(),
             until: self.moment.lease_until.saturating_sub(reporting).unwrap_or(self.moment.now),
         }
     }
@@ -399,10 +456,23 @@ impl Case<'_> {
             Serving::Other
         };
         match self.situation.deployments.of(&deployment.id) {
-            Some(state) => route(state.status, self.way_back(state, change), serving, self.is_automatic()),
+            Some(state) => {
+                let way = match self.way_back(state, change) {
+                    WayBack::None if self.may_yet_go_back(state) => WayBack::UnderWay,
+                    way @ (WayBack::None | WayBack::UnderWay | WayBack::Succeeded | WayBack::Failed) => way,
+                };
+                route(state.status, way, serving, self.is_automatic())
+            }
             // CodeDeploy has forgotten it, so nothing of it runs and nothing can be asked of it.
             None => route(DeploymentStatus::Stopped, WayBack::None, serving, self.is_automatic()),
         }
+    }
+
+    /// Whether CodeDeploy has stopped it only just now: the deployment that goes back comes a moment later.
+    fn may_yet_go_back(&self, ours: &DeploymentState) -> bool {
+        let is_recent = |at: jiff::Timestamp| self.moment.now.duration_since(at) < WAY_BACK_BEGINS_WITHIN;
+        let gave_up = matches!(ours.status, DeploymentStatus::Failed | DeploymentStatus::Stopped);
+        gave_up && ours.completed_at.is_some_and(is_recent)
     }
 
     fn way_back(&self, ours: &DeploymentState, change: &Change) -> WayBack {

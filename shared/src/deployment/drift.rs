@@ -1,8 +1,8 @@
 //! Where the alias, CodeDeploy and the stack believe in different versions, and what brings them together again.
 
-use crate::names::FunctionVersion;
+use crate::names::{FunctionVersion, Weight};
 use crate::release::{Change, Phase, Release};
-use crate::situation::LiveAlias;
+use crate::situation::{LiveAlias, ServiceRecord};
 use crate::traffic::Traffic;
 
 /// A disagreement, and its mend.
@@ -15,10 +15,20 @@ pub struct Drift {
 }
 
 /// Whether what an alias serves is what CodeDeploy, which moved it, and the stack, which asked for that, believe.
-pub fn drift(release: &Release, live: &LiveAlias) -> Option<Drift> {
+pub fn drift(record: &ServiceRecord, release: &Release, live: &LiveAlias) -> Option<Drift> {
     let (deployment, change) = (release.deployment.as_deref()?, release.changes.first()?);
     let (serving, Change { stable, candidate, .. }) = (live.traffic, change);
+    let was_taken_back =
+        record.rollbacks.iter().any(|past| past.target == change.target && past.version == *stable);
     match release.phase {
+        // The stack goes from a version that was put back since. It must not be served again for the stack's sake.
+        Phase::Shifting if was_taken_back && serving.share_of(*stable) == Weight::NONE => Some(Drift {
+            what: format!(
+                "serves {serving}, and deployment {} goes from version {stable}, which was put back: CodeDeploy refuses that as INVALID_LAMBDA_CONFIGURATION",
+                deployment.id
+            ),
+            mend: RECONCILE_STACK.to_owned(),
+        }),
         Phase::Shifting => {
             let is_shift = serving.versions().all(|version| version == *stable || version == *candidate);
             (!is_shift).then(|| Drift {

@@ -128,7 +128,7 @@ impl Run {
     }
 
     /// When a stage has been watched for `minutes`, and everything that its requests have to tell has been told.
-    fn watched_for(&self, stage: usize, minutes: u32, tempo: Tempo) -> Option<Timestamp> {
+    pub fn watched_for(&self, stage: usize, minutes: u32, tempo: Tempo) -> Option<Timestamp> {
         let told = tempo.seconds(SETTLE_SECONDS.saturating_add(self.timeout_seconds));
         self.counts_from(stage, tempo)?.checked_add(tempo.minutes(minutes)).ok()?.checked_add(told).ok()
     }

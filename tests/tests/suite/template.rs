@@ -48,7 +48,14 @@ const FUNCTIONS: [(&str, Function); 7] = [
 ];
 
 /// What AWS authorises on `*` alone.
-const ONLY_ON_EVERYTHING: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"];
+const ONLY_ON_EVERYTHING: [&str; 6] = [
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:ListDeploymentTargets",
+    "codedeploy:PutLifecycleEventHookExecutionStatus",
+    "codedeploy:StopDeployment",
+];
 
 /// Which functions have a kind of step in their plans.
 fn issued_by(step: &Step) -> &'static [Function] {
@@ -124,6 +131,7 @@ fn every_step() -> Vec<Step> {
             function: set.function.clone(),
             alias: set.alias.clone(),
             traffic: set.traffic,
+            ended: Some(deployment()),
             until: at,
         },
         set.confirm(),

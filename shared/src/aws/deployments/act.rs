@@ -85,6 +85,7 @@ impl Aws {
         function: &FunctionName,
         alias: &AliasName,
         wanted: Traffic,
+        ended: Option<&DeploymentId>,
         until: Timestamp,
         clock: fn() -> Timestamp,
     ) -> Result<(), Interruption> {
@@ -96,7 +97,11 @@ impl Aws {
             let may_look_again = looks_left > 0 && clock() < until;
             looks_left = looks_left.saturating_sub(1);
             match seen {
-                Sighting::Alias(live) if live.traffic == wanted => return Ok(()),
+                Sighting::Alias(live) if live.traffic == wanted => match self.still_runs(ended).await {
+                    None => return Ok(()),
+                    Some(_) if may_look_again => TokioSleep::new().sleep(LOOK_EVERY).await,
+                    Some(what) => return Err(Interruption::Pending { what }),
+                },
                 Sighting::Missing => {
                     return Err(Interruption::Raced { what: format!("{function}:{alias} is gone") });
                 }
@@ -110,6 +115,17 @@ impl Aws {
                 }
                 Sighting::Unseen { why } => return Err(Interruption::Failed { why }),
             }
+        }
+    }
+
+    /// Why a deployment may not have ended; nothing if it has, or if there is none.
+    async fn still_runs(&self, deployment: Option<&DeploymentId>) -> Option<String> {
+        match self.deployment(deployment?).await {
+            Ok(Some(state)) if !state.status.has_ended() => {
+                Some(format!("deployment {} is still {}", state.id, state.status))
+            }
+            Ok(_) => None,
+            Err(failed) => Some(failed.to_string()),
         }
     }
 }

@@ -131,7 +131,7 @@ impl Case<'_> {
     fn drift_before(&self, opened: &Release) -> Option<Step> {
         let change = opened.changes.first()?;
         let Some(Sighting::Alias(live)) = self.situation.live.get(&change.target) else { return None };
-        let drift = drift(opened, live)?;
+        let drift = drift(&self.situation.record, opened, live)?;
         let (service, function, alias) = (&opened.service, &live.function, &live.alias);
         Some(Step::Tell(Box::new(Notice {
             severity: Severity::Warning,
@@ -279,7 +279,7 @@ impl Case<'_> {
         self.hear_deployment(key, state, "a rollback by CodeDeploy", reason, Severity::Warning)
     }
 
-    fn hear_deployment(
+    pub(super) fn hear_deployment(
         &self,
         key: String,
         state: &DeploymentState,

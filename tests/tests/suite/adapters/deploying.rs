@@ -85,7 +85,7 @@ async fn a_running_deployment_is_stopped_one_round_trip_after_the_ledger_and_wai
     let scene = Scene::new(&[
         &guarding(&record),
         &recorded(&record),
-        &deployed(OURS, deploying(1, 2, Status::InProgress)),
+        &deployed_in_turn(OURS, vec![deploying(1, 2, Status::InProgress), deploying(1, 2, Status::Stopped)]),
         &group(OURS),
         &stops(),
         &seen_in_turn(vec![
@@ -109,6 +109,7 @@ async fn a_running_deployment_is_stopped_one_round_trip_after_the_ledger_and_wai
     dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005
     lambda:GetAlias checkout-api:live
     lambda:GetAlias checkout-api:live
+    codedeploy:GetDeployment d-OURS00001
     dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
     sns:Publish warning "checkout was rolled back (release 5)"
     dynamodb:TransactWriteItems service#checkout/release if seq = 14, history#checkout/0000000005
