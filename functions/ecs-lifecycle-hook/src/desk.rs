@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ripcord::aws::apart::Fate;
+use ripcord::aws::apart::{ENDING_MAX, Fate};
 use ripcord::aws::console;
 use ripcord::lifecycle::{HookAnswer, HookStatus, LifecycleEvent, Verdict, decide_unasked, decide_unseen};
 use ripcord::pipeline::Tempo;
@@ -75,6 +75,6 @@ impl Desk {
     fn left_until(&self, ends_at: Timestamp) -> Duration {
         // Nothing is left of a time that is over.
         let left = Duration::try_from(ends_at.duration_since((self.clock)())).unwrap_or_default();
-        left.saturating_sub(ANSWERING)
+        left.saturating_sub(ANSWERING + ENDING_MAX)
     }
 }

@@ -39,7 +39,7 @@ const LAST_LINES_MAX: usize = 3;
 /// A killed process is gone, and the rest of its output read, within this; if not, nobody waits for it any longer.
 const END_MAX: Duration = Duration::from_millis(200);
 /// How much longer than its patience a run may take: to end the process, and to hear its last words.
-pub(crate) const ENDING_MAX: Duration = END_MAX.saturating_mul(2);
+pub const ENDING_MAX: Duration = END_MAX.saturating_mul(2);
 
 /// Where work apart is done.
 #[derive(Clone, Debug)]
