@@ -1,4 +1,4 @@
-use super::{Route, Serving, WayBack, route};
+use super::route::{Route, Serving, WayBack, route};
 use crate::deployment::DeploymentStatus;
 
 const STATUSES: [DeploymentStatus; 8] = [
