@@ -191,6 +191,12 @@ impl Case<'_> {
         match route {
             // Not beneath another deployment: it would go on from what it believes to be served, or refuse to.
             Route::SetTraffic | Route::Reverse => {
+                let mut seen = self.situation.deployments.seen.iter();
+                // It had gone back, nobody wrote that down, and the team goes on from there.
+                let next = seen.find(|state| !state.status.has_ended() && was_reversed(release, state));
+                if let Some(next) = next {
+                    return self.close_reversed(release, next);
+                }
                 if let Some(another) = self.another(release) {
                     return self.hold(release, another);
                 }
@@ -204,7 +210,7 @@ impl Case<'_> {
             Route::Rest | Route::SetTraffic => Vec::new(),
             Route::Drifted => {
                 let drifted = self.drifted(change, &step).unwrap_or(reason);
-                return self.hold(release, drifted);
+                return self.hold_if_still(release, change, drifted);
             }
             Route::Await => vec![awaiting],
             // CodeDeploy goes back to where it came from, and to nowhere else.

@@ -205,7 +205,7 @@ impl Case<'_> {
     }
 
     /// The alias may have been seen a moment before CodeDeploy had finished with it: it must still be as it was seen.
-    fn hold_if_still(&self, release: &Release, change: &Change, reason: Reason) -> Decision {
+    pub(super) fn hold_if_still(&self, release: &Release, change: &Change, reason: Reason) -> Decision {
         let mut held = self.hold(release, reason);
         if let Ok(step) = self.step_to(&change.target, Traffic::all_on(change.candidate)) {
             let seen = SetTraffic { traffic: step.was, ..step };
@@ -216,15 +216,18 @@ impl Case<'_> {
 
     /// Closes the books of a release whose way back has succeeded, when whoever took it died and the next deployment has begun.
     pub(super) fn close_reversed(&self, before: &Release, next: &DeploymentState) -> Decision {
-        let reason = Reason::DeploymentEnded {
-            generation: before.generation,
+        let pulled = before.deployment.as_ref().and_then(|own| own.pulled.as_ref());
+        let generation = before.generation;
+        let cord = pulled.map(|pulled| Reason::CordPulled { generation, why: pulled.why.clone() });
+        let reason = cord.unwrap_or_else(|| Reason::DeploymentEnded {
+            generation,
             deployment: before.deployment.as_ref().map_or_else(|| next.id.clone(), |it| it.id.clone()),
             status: DeploymentStatus::Succeeded,
             error: Some(format!(
                 "it was put back since, because deployment {} starts from the stable version",
                 next.id
             )),
-        };
+        });
         self.restore(Course::Settle, &Survey::default(), before, None, reason)
     }
 
