@@ -6,8 +6,8 @@ use crate::exit_code::{self, ExitCode};
 use crate::failure::Failure;
 use crate::session::Place;
 use crate::{
-    abort, apply, approval, completions, deploy, doctor, evidence, list, output, plan, promote, rehearse,
-    rollback, schema, status, strategies, validate, watch, weights,
+    abort, apply, approval, completions, deploy, doctor, evidence, health_check, list, output, plan, promote,
+    rehearse, rollback, schema, status, strategies, validate, watch, weights,
 };
 
 const EXAMPLES: &str = "\
@@ -118,6 +118,9 @@ pub(crate) enum Command {
     /// Check registration documents, without AWS
     #[command(after_help = validate::EXAMPLES)]
     Validate(Answered<validate::Args>),
+    /// Whether services, functions and addresses are well, just now
+    #[command(after_help = health_check::EXAMPLES)]
+    HealthCheck(Answered<health_check::Args>),
     /// Find what makes rollbacks late, wrong or impossible, in templates or in the account
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Answered<doctor::Args>),
@@ -151,6 +154,7 @@ impl Cli {
             Command::Promote(Answered { form, .. }) => form,
             Command::Evidence(Answered { form, .. }) => form,
             Command::Validate(Answered { form, .. }) => form,
+            Command::HealthCheck(Answered { form, .. }) => form,
             Command::Doctor(Answered { form, .. }) => form,
             Command::Apply(Answered { form, .. }) => form,
             Command::Schema | Command::Completions(_) | Command::Rehearse(_) => return self.json_first,
@@ -201,6 +205,10 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Validate(Answered { args, .. }) => {
             let report = validate::run(&args);
             output::answer(&report, json, report.exit())
+        }
+        Command::HealthCheck(Answered { args, .. }) => {
+            let health = health_check::run(&args, place).await?;
+            output::answer(&health, json, health.exit())
         }
         Command::Doctor(Answered { args, .. }) => doctor::run(&args, place, json).await?,
         Command::Apply(Answered { args, .. }) => output::answer(&apply::run(&args, place).await?, json, done),

@@ -27,6 +27,7 @@ mod exit_code;
 mod failure;
 mod figures;
 mod function;
+mod health_check;
 mod list;
 mod output;
 mod plan;

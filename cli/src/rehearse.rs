@@ -116,15 +116,17 @@ async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
             requests_per_minute: release::REQUESTS_PER_MINUTE,
             ..SimulationOptions::new(SERVICE, "live")
         });
-        let next = publish(Behaviour::default()).await?;
+        // What CodeDeploy moves is released by `sam deploy`, and here only looked at.
+        let release = if args.codedeploy {
+            "doctor --account".to_owned()
+        } else {
+            let next = publish(Behaviour::default()).await?;
+            format!("deploy checkout --version {next} --stages 10,50 --stage-duration 3m")
+        };
         say(
             "the local AWS stays until Ctrl-C, and its users with it; in another terminal, from the same folder:",
         );
-        for command in [
-            format!("deploy checkout --version {next} --stages 10,50 --stage-duration 3m"),
-            "status".to_owned(),
-            "evidence checkout".to_owned(),
-        ] {
+        for command in [release, "status".to_owned(), "evidence checkout".to_owned()] {
             say(&format!("  target/quick/ripcord --local {command}"));
         }
         std::future::pending::<()>().await;

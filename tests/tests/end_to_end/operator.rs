@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use ripcord_rehearsal::checkout::Behaviour;
 use serde_json::{Value, json};
 
 use crate::scene::{REGION, Scene, built, workspace};
@@ -65,6 +66,37 @@ async fn a_service_that_an_older_suite_registered_is_found_by_its_places_once_it
     assert!(mended.contains("lambda:checkout:live did not lead to it before"), "{mended}");
     assert!(dynamodb("GetItem").await.contains(place));
     assert!(terminal.says(0, &apply).await.contains("already registered so, registration 2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_asks_whether_services_functions_and_addresses_are_well() {
+    let scene = Scene::set().await;
+    let terminal = Terminal { scene: &scene };
+    // Nothing has been called yet, so the alarms know nothing and are well.
+    let all = terminal.says(0, &["health-check"]).await;
+    for part in [
+        "checkout (checkout:live) version 1 is well",
+        "smoke: version 1 meets all of 1",
+        "version 1 of checkout is Active",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    terminal.says(0, &["health-check", "--function", "checkout:live", "--function", "checkout:1"]).await;
+    let address = format!("{}/_ministack/health?token=secret", scene.local.endpoint());
+    let refused = terminal.says(3, &["health-check", "--url", &address]).await;
+    assert!(refused.contains("is NOT well") && !refused.contains("secret"), "{refused}");
+    terminal.says(0, &["health-check", "--url", &address, "--private"]).await;
+
+    // A version that answers something else than its team expects is not well, however little traffic it has.
+    let broken = Behaviour { error_percent: 100, ..Behaviour::default() };
+    let candidate = scene.stage.publish(&scene.local, broken).await.unwrap();
+    scene.stage.weights(&scene.local, &format!("1:99,{candidate}:1")).await.unwrap();
+    let health = terminal.says(3, &["health-check", "checkout"]).await;
+    assert!(health.contains("version 1 is well") && health.contains("version 2 is NOT well"), "{health}");
+    assert_eq!(terminal.json(&["health-check", "checkout"]).await["healthy"], false);
+    terminal.says(3, &["health-check", "--function", "checkout:gone"]).await;
+    terminal.says(3, &["health-check", "nobody"]).await;
+    terminal.says(2, &["health-check", "--function", "checkout"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,305 @@
+//! `ripcord health-check`: are these services, functions and addresses well, just now? It asks what a team has registered to be
+//! asked, of what takes the traffic, and changes nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use ripcord::aws::answer_of;
+use ripcord::names::{AliasName, FunctionName, FunctionVersion, Generation, ServiceName, Weight};
+use ripcord::pipeline::Run;
+use ripcord::preflight::{
+    Check, Outcome, Seen, Subject, Unseen, VersionState, check_health, decide_hook_after,
+};
+use ripcord::registration::{HealthCheck, Registration, Target};
+use ripcord::release::{Change, Phase, Release, Report};
+use ripcord::situation::{Sighting, Situation};
+use serde::Serialize;
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output::{BAD, FAINT, GOOD, NAME, WARN, styled};
+use crate::session::{Place, Session};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  ripcord health-check                                     every registered service
+  ripcord health-check checkout orders --json
+  ripcord health-check --function checkout:live --function mail:12
+  ripcord health-check --url https://shop.example.com/health";
+
+/// What to look at.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The services; all of them if nothing else is named either
+    services: Vec<ServiceName>,
+    /// A function behind an alias, or one version of it
+    #[arg(long = "function", value_name = "NAME:ALIAS_OR_VERSION", value_parser = Qualified::parse)]
+    functions: Vec<Qualified>,
+    /// An address that must answer with 200
+    #[arg(long = "url", value_name = "URL")]
+    urls: Vec<String>,
+    /// The addresses may be private ones
+    #[arg(long, requires = "urls")]
+    private: bool,
+}
+
+/// A function, and which of its versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Qualified {
+    function: FunctionName,
+    of: Versions,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Versions {
+    One(FunctionVersion),
+    Behind(AliasName),
+}
+
+impl Qualified {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (function, qualifier) = text
+            .split_once(':')
+            .ok_or("a function is named with its alias or version, like checkout:live")?;
+        let function = function.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?;
+        let of = match qualifier.parse() {
+            Ok(version) => Versions::One(version),
+            Err(_) => Versions::Behind(
+                qualifier.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?,
+            ),
+        };
+        Ok(Self { function, of })
+    }
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    healthy: bool,
+    subjects: Vec<Looked>,
+}
+
+/// One service, function or address, and how it is.
+#[derive(Debug, Serialize)]
+struct Looked {
+    subject: String,
+    healthy: bool,
+    checks: Vec<Check>,
+}
+
+/// What a service, or an address, may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(args: &Args, place: &Place) -> Result<Health, Failure> {
+    let nothing_named = args.services.is_empty() && args.functions.is_empty() && args.urls.is_empty();
+    let mut subjects = Vec::new();
+    if nothing_named || !args.services.is_empty() || !args.functions.is_empty() {
+        let session = Session::open(place).await?;
+        let services =
+            if nothing_named { session.aws.ledger.services().await? } else { args.services.clone() };
+        for service in &services {
+            subjects.extend(of_service(&session, service).await?);
+        }
+        for function in &args.functions {
+            subjects.push(of_function(&session, function).await);
+        }
+    }
+    let urls = args.urls.iter().map(|url| of_url(url, args.private));
+    subjects.extend(join_all(urls).await);
+    Ok(Health { healthy: subjects.iter().all(|looked| looked.healthy), subjects })
+}
+
+impl Health {
+    /// What the shell is told.
+    pub(crate) fn exit(&self) -> ExitCode {
+        if self.healthy { ExitCode::Done } else { ExitCode::Refused }
+    }
+}
+
+impl Looked {
+    fn of(subject: String, checks: Vec<Check>) -> Self {
+        let healthy = checks.iter().all(|check| check.outcome != Outcome::Failed);
+        Self { subject, healthy, checks }
+    }
+}
+
+/// Every version that has traffic, with what surrounds it.
+async fn of_service(session: &Session, service: &ServiceName) -> Result<Vec<Looked>, Failure> {
+    let situation = session.observe(service).await?;
+    let here = session.home().await?;
+    let here = format!("arn:{}:lambda:{}:{}:function:ripcord", here.partition, here.region, here.account);
+    let registration = &situation.record.registration;
+    let mut looked = Vec::new();
+    for target in &registration.targets {
+        let name = format!("{service} ({}:{})", target.function, target.alias);
+        match situation.live.get(&target.name) {
+            Some(Sighting::Alias(live)) => {
+                for version in live.traffic.versions() {
+                    let checks = of_version(session, &situation, (target, version), &here).await;
+                    looked.push(Looked::of(format!("{name} version {version}"), checks));
+                }
+            }
+            Some(Sighting::Missing) | None => looked.push(failed(name, "the alias does not exist")),
+            Some(Sighting::Unseen { why }) => looked.push(failed(name, why)),
+        }
+    }
+    Ok(looked)
+}
+
+fn failed(subject: String, why: &str) -> Looked {
+    let check = Check { name: "alias".to_owned(), outcome: Outcome::Failed, detail: why.to_owned() };
+    Looked::of(subject, vec![check])
+}
+
+async fn of_version(
+    session: &Session,
+    situation: &Situation,
+    (target, version): (&Target, FunctionVersion),
+    here: &str,
+) -> Vec<Check> {
+    let registration = &situation.record.registration;
+    let (release, change) = served(registration, target, version);
+    let run = Run::of_hook(registration, here.to_owned(), None, 0);
+    let subject =
+        Subject { record: &situation.record, release: &release, run: &run, change: &change, target };
+    let (aws, guards) = (&session.aws, subject.guards_here());
+    let now = Timestamp::now();
+    let (state, answers, guards, queues) = tokio::join!(
+        aws.version_state(&target.function, version),
+        aws.ask(&subject, PATIENCE),
+        aws.look_at_guards(&guards),
+        aws.look_at_dead_letters(&registration.dead_letter_queues, now, session.tempo),
+    );
+    let state = state.map_err(Unseen::because);
+    let mut checks = vec![readiness(&target.function, version, &state)];
+    checks.extend(decide_hook_after(&subject, &answers, &guards, &queues));
+    checks
+}
+
+/// The checks are about a release: here, about one that has brought the version to where it is.
+fn served(registration: &Registration, target: &Target, version: FunctionVersion) -> (Release, Change) {
+    let change = Change {
+        target: target.name.clone(),
+        stable: version,
+        candidate: version,
+        artefact: None,
+        weight: Weight::ALL,
+        intent: None,
+    };
+    let release = Release {
+        service: registration.service.clone(),
+        generation: Generation(0),
+        seq: 0,
+        phase: Phase::Complete,
+        opened_at: Timestamp::UNIX_EPOCH,
+        opened_by: String::new(),
+        changes: vec![change.clone()],
+        ended_at: None,
+        ended_because: None,
+        report: Report::NotDue,
+        traffic_at: None,
+        run: None,
+        deployment: None,
+    };
+    (release, change)
+}
+
+fn readiness(function: &FunctionName, version: FunctionVersion, state: &Seen<Option<VersionState>>) -> Check {
+    let (outcome, detail) = match state {
+        Err(unseen) => (Outcome::Failed, format!("version {version} of {function} {unseen}")),
+        Ok(None) => (Outcome::Failed, format!("version {version} of {function} does not exist")),
+        Ok(Some(state)) => match state.facts.state.as_deref() {
+            Some("Active") | None => (Outcome::Passed, format!("version {version} of {function} is Active")),
+            Some(other) => {
+                (Outcome::Failed, format!("version {version} of {function} is {other}, not Active"))
+            }
+        },
+    };
+    Check { name: "version".to_owned(), outcome, detail }
+}
+
+async fn of_function(session: &Session, Qualified { function, of }: &Qualified) -> Looked {
+    let (subject, versions) = match of {
+        Versions::One(version) => (format!("{function}:{version}"), vec![*version]),
+        Versions::Behind(alias) => {
+            let subject = format!("{function}:{alias}");
+            match session.aws.alias(function, alias).await {
+                Sighting::Alias(live) => (subject, live.traffic.versions().collect()),
+                Sighting::Missing => return failed(subject, "the alias does not exist"),
+                Sighting::Unseen { why } => return failed(subject, &why),
+            }
+        }
+    };
+    let mut checks = Vec::new();
+    for version in versions {
+        let (state, invocable) = tokio::join!(
+            session.aws.version_state(function, version),
+            session.aws.may_invoke(function, version),
+        );
+        checks.push(readiness(function, version, &state.map_err(Unseen::because)));
+        let (outcome, detail) = match invocable {
+            Ok(()) => (Outcome::Passed, format!("{function}:{version} may be called")),
+            Err(failed) => (Outcome::Failed, failed.to_string()),
+        };
+        checks.push(Check { name: "invocable".to_owned(), outcome, detail });
+    }
+    Looked::of(subject, checks)
+}
+
+async fn of_url(url: &str, private: bool) -> Looked {
+    let health = HealthCheck { url: url.to_owned(), status: 200, private };
+    let answer = answer_of(&health, PATIENCE).await.map_err(Unseen::because);
+    Looked::of(health.shown().to_owned(), vec![check_health(&health, Some(&answer))])
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Looked { subject, healthy, checks } in &self.subjects {
+            let state = if *healthy { styled(GOOD, "well") } else { styled(BAD, "NOT well") };
+            writeln!(f, "{} is {state}", styled(NAME, subject))?;
+            for Check { name, outcome, detail } in checks {
+                let mark = match outcome {
+                    Outcome::Passed => styled(GOOD, "✓"),
+                    Outcome::Noted | Outcome::Waived => styled(WARN, "·"),
+                    Outcome::Failed => styled(BAD, "✗"),
+                };
+                writeln!(f, "  {mark} {name}: {detail}")?;
+            }
+        }
+        if self.subjects.is_empty() {
+            writeln!(f, "{}", styled(FAINT, "no service is registered: there is nothing to look at"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_named_with_its_alias_or_version() {
+        let parsed = |text| Qualified::parse(text).map(|it| it.of);
+        assert_eq!(parsed("checkout:live"), Ok(Versions::Behind("live".parse().expect("an alias"))));
+        assert_eq!(parsed("checkout:12"), Ok(Versions::One("12".parse().expect("a version"))));
+        for refused in ["checkout", "checkout:", "check out:live", "checkout:$LATEST"] {
+            assert!(parsed(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn one_check_that_failed_makes_all_of_it_unwell() {
+        let check = |outcome| Check { name: "smoke".to_owned(), outcome, detail: "as expected".to_owned() };
+        let health = |outcomes: &[Outcome]| {
+            let looked = Looked::of("checkout".to_owned(), outcomes.iter().copied().map(check).collect());
+            Health { healthy: looked.healthy, subjects: vec![looked] }
+        };
+        assert_eq!(health(&[Outcome::Passed, Outcome::Noted]).exit(), ExitCode::Done);
+        let unwell = health(&[Outcome::Passed, Outcome::Failed]);
+        assert_eq!(unwell.exit(), ExitCode::Refused);
+        let shown = anstream::adapter::strip_str(&unwell.to_string()).to_string();
+        assert_eq!(shown, "checkout is NOT well\n  ✓ smoke: as expected\n  ✗ smoke: as expected\n");
+    }
+}
