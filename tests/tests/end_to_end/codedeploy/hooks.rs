@@ -27,10 +27,10 @@ const SPARE: Duration = Duration::from_secs(2);
 const ANSWER: &str = "PutLifecycleEventHookExecutionStatus";
 /// Longer than a check waits for one try of a call.
 const HANGING: Fault = Fault::Delay { duration_ms: 20_000 };
-/// Answers with nearly the six megabytes that Lambda lets through; read, they are ten times as much.
+/// Answers with nearly the six megabytes that Lambda lets through; read, they are thirty times as much.
 const VERBOSE: &str = r#"
 def handler(event, context):
-    return {"status": "paid", "order": [0] * 1900000}
+    return {"status": "paid", "order": [[0]] * 1150000}
 "#;
 
 #[derive(Clone, Copy)]
