@@ -17,6 +17,8 @@ mod logs;
 mod metrics;
 mod notices;
 mod observe;
+mod place;
+mod reach;
 mod sights;
 mod versions;
 
@@ -28,6 +30,7 @@ pub use facts::Scope;
 pub use http::answer_of;
 pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
 pub use observe::{Observed, observe, observe_deployed};
+pub use reach::PlaceClients;
 
 /// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.
 pub const OBSERVED_BY_ALARM_ROLLBACK: &[&str] = &[

@@ -2,14 +2,15 @@
 //!
 //! Nothing here reads a clock or calls anybody. The steps come out complete and in order, traffic first.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metric;
-use crate::names::{FunctionVersion, Generation, TargetName, Weight};
+use crate::names::{Generation, TargetName, Version, Weight};
 use crate::notice::Severity;
 use crate::plan::{SetTraffic, Steps};
 use crate::reason::{Reason, seconds_between};
+use crate::registration::Reach;
 use crate::release::{Change, Phase, Release};
 use crate::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
 use crate::situation::{Sighting, Situation, heard_key};
@@ -18,9 +19,11 @@ use crate::traffic::Traffic;
 mod books;
 mod deployment;
 mod pipeline;
+mod place;
 
 pub(crate) use books::{notice_of_end, thread};
 pub(crate) use pipeline::ended_key;
+use place::PlaceSurvey;
 
 /// What is to be done, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +63,17 @@ pub struct Moment {
     pub now: Timestamp,
     /// When the invocation that decides will have ended, whatever happens: its lease on what it starts.
     pub lease_until: Timestamp,
+}
+
+/// What is left of an invocation, after it has waited for CodeDeploy, for saying what was seen.
+const REPORTING: SignedDuration = SignedDuration::from_secs(5);
+
+impl Moment {
+    /// Until when something may be waited for, so that what follows can still be written down and told.
+    pub fn looks_until(&self) -> Timestamp {
+        let left = self.lease_until.duration_since(self.now);
+        self.lease_until.saturating_sub(REPORTING.min(left / 4)).unwrap_or(self.now)
+    }
 }
 
 /// Decides how to answer a signal.
@@ -111,6 +125,8 @@ struct Survey {
     resting: Vec<SetTraffic>,
     /// What CodeDeploy is asked to do instead, and waited for.
     by_codedeploy: Steps,
+    /// The targets that are no aliases of functions.
+    places: Vec<PlaceSurvey>,
     hindrances: Vec<Reason>,
     ruled_out: Option<Reason>,
 }
@@ -182,6 +198,9 @@ impl Case<'_> {
         if let Some(version) = command.to.filter(|_| targets > 1) {
             return stand_down(Reason::VersionAmbiguous { version, targets });
         }
+        if let Some(unlike) = command.to.and_then(|version| self.unlike(version)) {
+            return stand_down(unlike);
+        }
         let reason = Reason::OperatorAsked {
             by: command.requested_by.clone(),
             why: command.why.clone(),
@@ -251,7 +270,7 @@ impl Case<'_> {
     }
 
     /// Puts every target of a release back to its stable version, or to the version that a person named.
-    fn put_back(&self, release: &Release, to: Option<FunctionVersion>, reason: Reason) -> Decision {
+    fn put_back(&self, release: &Release, to: Option<Version>, reason: Reason) -> Decision {
         if let Some(deployment) = &release.deployment {
             return self.put_back_deployed(release, deployment, to, reason);
         }
@@ -259,7 +278,7 @@ impl Case<'_> {
             return self.give_up(release, reason);
         }
         let mut survey = self.survey(release, to);
-        if survey.moves.is_empty() && survey.hindrances.is_empty() {
+        if survey.moves_nothing() && survey.hindrances.is_empty() {
             return self.restore(Course::Settle, &survey, release, to, reason);
         }
         if let Some(ruled_out) = survey.ruled_out.take().or_else(|| self.looping()) {
@@ -271,10 +290,14 @@ impl Case<'_> {
         }
     }
 
-    fn survey(&self, release: &Release, to: Option<FunctionVersion>) -> Survey {
+    fn survey(&self, release: &Release, to: Option<Version>) -> Survey {
         let mut survey = Survey::default();
         for change in &release.changes {
             let wanted = Traffic::all_on(to.unwrap_or(change.stable));
+            if let Some(Sighting::Place(live)) = self.situation.live.get(&change.target) {
+                self.survey_place(&mut survey, change, live, to);
+                continue;
+            }
             match self.step_to(&change.target, wanted) {
                 Ok(step) if step.was == wanted && change.may_still_shift(&step.revision) => {
                     survey.fences.push(step);
@@ -283,13 +306,14 @@ impl Case<'_> {
                 Ok(step) => {
                     survey.ruled_out = survey
                         .ruled_out
-                        .or_else(|| self.barrier(&step))
-                        .or_else(|| self.drifted(change, &step));
+                        .or_else(|| self.barrier(&step.target, step.was, wanted.primary))
+                        .or_else(|| self.drifted(change, step.was));
                     survey.moves.push(step);
                 }
                 Err(hindrance) => survey.hindrances.push(hindrance),
             }
         }
+        self.survey_flags(&mut survey);
         survey
     }
 
@@ -300,8 +324,14 @@ impl Case<'_> {
             Some(Sighting::Unseen { why }) => {
                 Err(Reason::TargetUnseen { target: target.clone(), why: why.clone() })
             }
+            // Not reached: a place is surveyed by itself.
+            Some(Sighting::Place(live)) => Err(Reason::TargetUnseen {
+                target: target.clone(),
+                why: format!("it is no alias of a function, and serves {}", live.traffic),
+            }),
             Some(Sighting::Alias(live)) => Ok(SetTraffic {
                 target: target.clone(),
+                reach: self.reach_of(target),
                 function: live.function.clone(),
                 alias: live.alias.clone(),
                 traffic: wanted,
@@ -311,12 +341,11 @@ impl Case<'_> {
         }
     }
 
-    fn barrier(&self, step: &SetTraffic) -> Option<Reason> {
-        let to = step.traffic.primary;
+    fn barrier(&self, target: &TargetName, was: Traffic, to: Version) -> Option<Reason> {
         let crossed =
-            |from| Some((from, self.situation.record.registration.barrier_between(&step.target, from, to)?));
-        step.was.versions().find_map(crossed).map(|(from, barrier)| Reason::PastBarrier {
-            target: step.target.clone(),
+            |from| Some((from, self.situation.record.registration.barrier_between(target, from, to)?));
+        was.versions().find_map(crossed).map(|(from, barrier)| Reason::PastBarrier {
+            target: target.clone(),
             from,
             to,
             since: barrier.since_version,
@@ -326,11 +355,11 @@ impl Case<'_> {
 
     /// An alarm is about the release only while the alias serves that release's versions and no others: another version
     /// may be one of a release that was opened since the ledger was read. A person may mean what they see.
-    fn drifted(&self, change: &Change, step: &SetTraffic) -> Option<Reason> {
-        let ours = step.was.versions().all(|version| version == change.stable || version == change.candidate);
+    fn drifted(&self, change: &Change, was: Traffic) -> Option<Reason> {
+        let ours = was.versions().all(|version| version == change.stable || version == change.candidate);
         (self.is_automatic() && !ours).then(|| Reason::AliasDrifted {
             target: change.target.clone(),
-            serving: step.was,
+            serving: was,
             stable: change.stable,
             candidate: change.candidate,
         })
@@ -374,34 +403,41 @@ impl Case<'_> {
             let Some(version) = command.to.or(known_good) else {
                 return stand_down(Reason::NothingKnownGood { target: target.name.clone() });
             };
+            if let Some(Sighting::Place(live)) = self.situation.live.get(&target.name) {
+                self.survey_unreleased(&mut survey, target, live, version);
+                continue;
+            }
             match self.step_to(&target.name, Traffic::all_on(version)) {
                 Ok(step) if step.was == step.traffic => survey.resting.push(step),
                 Ok(step) => survey.moves.push(step),
                 Err(hindrance) => survey.hindrances.push(hindrance),
             }
         }
-        if let Some(under_way) = self.deployment_under_way().filter(|_| !survey.moves.is_empty()) {
+        if let Some(under_way) = self.deployment_under_way().filter(|_| !survey.moves_nothing()) {
             return stand_down(under_way);
         }
-        if let Some(barrier) = survey.moves.iter().find_map(|step| self.barrier(step)) {
+        let crossed = |step: &SetTraffic| self.barrier(&step.target, step.was, step.traffic.primary);
+        if let Some(barrier) = survey.moves.iter().find_map(crossed).or_else(|| survey.ruled_out.take()) {
             return Decision { course: Course::Hold, ..stand_down(barrier) };
         }
         if let Some(hindrance) = survey.hindrances.first().cloned() {
             return self.stuck(&survey, hindrance);
         }
-        match survey.resting.first() {
-            Some(there) if survey.moves.is_empty() => {
-                stand_down(Reason::AlreadyServing { target: there.target.clone(), traffic: there.traffic })
+        match survey.first_there() {
+            Some((target, traffic)) if survey.moves_nothing() => {
+                stand_down(Reason::AlreadyServing { target: target.clone(), traffic })
             }
             Some(_) | None => self.restore_unreleased(&survey, reason),
         }
     }
 
     fn serving(&self, target: &TargetName) -> Option<Traffic> {
-        match self.situation.live.get(target) {
-            Some(Sighting::Alias(live)) => Some(live.traffic),
-            Some(Sighting::Missing | Sighting::Unseen { .. }) | None => None,
-        }
+        self.situation.live.get(target)?.traffic()
+    }
+
+    fn reach_of(&self, target: &TargetName) -> Reach {
+        let target = self.situation.record.registration.target(target);
+        target.map(|target| target.reach.clone()).unwrap_or_default()
     }
 
     fn is_automatic(&self) -> bool {

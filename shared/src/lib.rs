@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod names;
 pub mod notice;
 pub mod pipeline;
+pub mod place;
 pub mod plan;
 pub mod preflight;
 pub mod reason;

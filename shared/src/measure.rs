@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::judge::{AlarmReading, Judgement, Observations, Unmeasured, Verdict, judge};
 use crate::pipeline::Tempo;
+use crate::place::LambdaAlias;
 use crate::preflight::{GuardState, Subject};
 use crate::registration::MetricSource;
 use crate::shift::Refusal;
@@ -209,7 +210,7 @@ impl Gaps {
 
 /// The alias must serve what the ledger confirmed. An alias that cannot be seen is unmeasured.
 fn check_alias(subject: &Subject<'_>, live: &Sighting, gaps: &mut Gaps) -> Result<(), Refusal> {
-    let (change, target) = (subject.change, subject.target);
+    let (change, LambdaAlias { function, alias }) = (subject.change, subject.alias);
     let confirmed = Traffic::split(change.stable, change.candidate, change.weight);
     match live {
         Sighting::Alias(live) if live.traffic == confirmed => Ok(()),
@@ -218,11 +219,11 @@ fn check_alias(subject: &Subject<'_>, live: &Sighting, gaps: &mut Gaps) -> Resul
             confirmed,
             intended: change.intent.as_ref().map(|intent| intent.weight),
         }),
-        Sighting::Missing => {
-            Err(Refusal::AliasMissing { function: target.function.clone(), alias: target.alias.clone() })
+        Sighting::Missing | Sighting::Place(_) => {
+            Err(Refusal::AliasMissing { function: function.clone(), alias: alias.clone() })
         }
         Sighting::Unseen { why } => {
-            gaps.note(format_args!("the alias {}:{}", target.function, target.alias), why);
+            gaps.note(format_args!("the alias {function}:{alias}"), why);
             Ok(())
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is not a valid name, version or weight.
@@ -92,6 +93,28 @@ name!(
     EcsName, "the ECS name", "1 to 255 letters, digits, '-' or '_'", |text| is_plain(text, 255, &['-', '_'])
 );
 name!(
+    /// A name or id that AWS gave or took, of which no more needs to be known than that it is one.
+    PlainName, "the name", "1 to 255 letters, digits, '-', '_', '.', '*' or '/'", |text| {
+        is_plain(text, 255, &['-', '_', '.', '*', '/'])
+    }
+);
+name!(
+    /// The ARN of anything.
+    Arn, "the ARN", "arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE", |text| {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        matches!(parts.as_slice(), ["arn", partition, service, _, _, resource]
+            if partition.starts_with("aws") && !service.is_empty() && !resource.is_empty())
+            && text.len() <= 2048
+            && text.chars().all(|c| c.is_ascii_graphic())
+    }
+);
+name!(
+    /// A region of AWS.
+    Region, "the region", "a region's name, like eu-west-1", |text| {
+        text.len() <= 32 && text.split('-').count() >= 3 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    }
+);
+name!(
     /// The token that makes an alias's update a compare-and-swap.
     RevisionId, "the revision id", "1 to 128 visible characters", |text| {
         !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic())
@@ -117,6 +140,23 @@ name!(
     }
 );
 
+impl Arn {
+    /// Its last part, which people know the resource by.
+    pub fn resource(&self) -> &str {
+        self.0.splitn(6, ':').nth(5).unwrap_or(&self.0)
+    }
+
+    /// The service that it is of, as ARNs name it.
+    pub fn service(&self) -> &str {
+        self.0.split(':').nth(2).unwrap_or_default()
+    }
+
+    /// The region that it lies in, if it lies in one.
+    pub fn region(&self) -> Option<&str> {
+        self.0.split(':').nth(3).filter(|region| !region.is_empty())
+    }
+}
+
 impl AlarmArn {
     /// The alarm's name, which people know it by.
     pub fn name(&self) -> &str {
@@ -124,33 +164,64 @@ impl AlarmArn {
     }
 }
 
-/// A published version of a Lambda function; never `$LATEST`, which changes under its users' feet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What a target serves, by the name that its service knows it by: a function's published version, a revision of a task
+/// definition, a target group, a deployment of an API's stage, a version of a configuration. It is short, and copied about
+/// like a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
-pub struct FunctionVersion(u64);
+pub struct Version(ArrayString<VERSION_BYTES_MAX>);
 
-impl FunctionVersion {
-    /// The version with this number, which Lambda counts from 1.
+/// Names that are longer are refused when their target is registered or looked at.
+const VERSION_BYTES_MAX: usize = 92;
+
+impl Version {
+    /// The version with this number; everything that AWS numbers is counted from 1.
     pub fn new(number: u64) -> Option<Self> {
-        (number > 0).then_some(Self(number))
+        (number > 0).then(|| number.to_string().parse().ok()).flatten()
+    }
+
+    /// The name as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its number, where it is one.
+    pub fn number(&self) -> Option<u64> {
+        self.0.parse().ok()
     }
 }
 
-impl std::str::FromStr for FunctionVersion {
+impl std::str::FromStr for Version {
     type Err = InvalidName;
 
     fn from_str(value: &str) -> Result<Self, InvalidName> {
-        let canonical = value.parse::<u64>().ok().filter(|number| number.to_string() == value);
-        canonical.and_then(Self::new).ok_or_else(|| InvalidName {
+        let is_number = value.parse::<i128>().is_ok();
+        let is_canonical = value.parse::<u64>().is_ok_and(|number| number > 0 && number.to_string() == value);
+        let is_valid =
+            (!is_number || is_canonical) && is_plain(value, VERSION_BYTES_MAX, &['-', '_', '.', ':']);
+        is_valid.then(|| ArrayString::from(value).ok()).flatten().map(Self).ok_or_else(|| InvalidName {
             what: "the version",
             value: value.to_owned(),
-            rule: "the number of a published version (not $LATEST, not an alias)",
+            rule: "a published version's number (not $LATEST), or 1 to 92 letters, digits, '-', '_', '.' or ':'",
         })
     }
 }
 
-impl TryFrom<String> for FunctionVersion {
+/// Numbers are compared as numbers: version 10 comes after version 9.
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.number().cmp(&other.number()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl TryFrom<String> for Version {
     type Error = InvalidName;
 
     fn try_from(value: String) -> Result<Self, InvalidName> {
@@ -158,15 +229,15 @@ impl TryFrom<String> for FunctionVersion {
     }
 }
 
-impl From<FunctionVersion> for String {
-    fn from(version: FunctionVersion) -> String {
+impl From<Version> for String {
+    fn from(version: Version) -> String {
         version.to_string()
     }
 }
 
-impl fmt::Display for FunctionVersion {
+impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        f.pad(&self.0)
     }
 }
 
@@ -276,11 +347,21 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_a_published_number() {
-        check::<FunctionVersion>("1", true);
-        for refused in ["$LATEST", "0", "01", "-1", "+1", "1.0", "live", "", "99999999999999999999"] {
-            check::<FunctionVersion>(refused, false);
+    fn a_version_is_a_number_from_1_or_a_name() {
+        for valid in ["1", "checkout:12", "blue", "0a1b2c", "1.0", &"v".repeat(VERSION_BYTES_MAX)] {
+            check::<Version>(valid, true);
         }
+        let too_long = "v".repeat(VERSION_BYTES_MAX + 1);
+        for refused in ["$LATEST", "0", "01", "-1", "+1", "", "99999999999999999999", &too_long] {
+            check::<Version>(refused, false);
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers_where_they_are_numbers() {
+        let version = |text: &str| text.parse::<Version>().expect("a version");
+        assert!(version("9") < version("10"));
+        assert!(version("checkout:9") > version("10"));
     }
 
     #[test]

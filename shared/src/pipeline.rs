@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::names::{FunctionVersion, ServiceName, TargetName};
+use crate::names::{ServiceName, TargetName, Version};
 use crate::registration::Registration;
 use crate::strategy::{PlannedStage, Strategy, StrategyChoice};
 
@@ -21,7 +21,7 @@ pub struct ReleaseRequest {
     /// The service.
     pub service: ServiceName,
     /// The version to release.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// The target; may be left out where there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetName>,

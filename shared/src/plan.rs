@@ -10,9 +10,11 @@ use crate::deployment::AliasShift;
 use crate::evidence::Evidence;
 use crate::finding::Finding;
 use crate::names::{
-    AliasName, DeploymentId, FunctionName, FunctionVersion, Generation, RevisionId, ServiceName, TargetName,
+    AliasName, DeploymentId, FunctionName, Generation, RevisionId, ServiceName, TargetName, Version,
 };
 use crate::notice::Notice;
+use crate::place::{Aim, Call};
+use crate::registration::{Reach, Target};
 use crate::release::{KnownGood, PastRollback, Release, Report};
 use crate::situation::Heard;
 use crate::traffic::Traffic;
@@ -25,6 +27,8 @@ pub enum Step {
     SetTraffic(SetTraffic),
     /// Read the alias again: does it serve what it should?
     Confirm {
+        /// Where it lies.
+        reach: Reach,
         /// The function.
         function: FunctionName,
         /// The alias.
@@ -54,14 +58,20 @@ pub enum Step {
         /// How long to look; what is not done by then is looked at again by a retry.
         until: Timestamp,
     },
+    /// Move a place other than an alias of a function.
+    Turn(Box<Turn>),
+    /// Look at such a place until it is as it should be.
+    See(Box<See>),
     /// Point a second alias at a version, so that nothing that cleans up versions can delete it.
     Pin {
+        /// Where it lies.
+        reach: Reach,
         /// The function.
         function: FunctionName,
         /// The second alias.
         alias: AliasName,
         /// The version to protect.
-        version: FunctionVersion,
+        version: Version,
         /// The second alias as seen, unless there is none yet.
         replaces: Option<RevisionId>,
     },
@@ -94,6 +104,30 @@ pub enum Step {
     },
 }
 
+/// One call that moves a place, and which place that is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The place, and how it is reached.
+    pub target: Target,
+    /// The call.
+    pub call: Call,
+}
+
+/// Looking at a place until it is as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct See {
+    /// The place, and how it is reached.
+    pub target: Target,
+    /// What it should be like.
+    pub aim: Aim,
+    /// Before then a shift that is under way may still land, and what is seen proves nothing.
+    pub not_before: Option<Timestamp>,
+    /// How long to look; what is not done by then is looked at again by a retry.
+    pub until: Timestamp,
+    /// Whether somebody else holds the claim, so that a call that is missing is theirs to make.
+    pub is_anothers: bool,
+}
+
 /// A deployment that goes back, past the alarms that fire, without hooks and all at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reversal {
@@ -114,10 +148,12 @@ pub struct KeepLogs {
     pub service: ServiceName,
     /// The release.
     pub generation: Generation,
+    /// Where it lies.
+    pub reach: Reach,
     /// The function.
     pub function: FunctionName,
     /// Its version that was taken back.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// From when on.
     pub from: Timestamp,
     /// Up to when.
@@ -131,6 +167,9 @@ pub struct KeepLogs {
 pub struct SetTraffic {
     /// The target that the alias is.
     pub target: TargetName,
+    /// Where it lies.
+    #[serde(default, skip_serializing_if = "Reach::is_home")]
+    pub reach: Reach,
     /// The function.
     pub function: FunctionName,
     /// The alias.
@@ -183,6 +222,7 @@ impl SetTraffic {
     /// The step that reads back what this one did.
     pub fn confirm(&self) -> Step {
         Step::Confirm {
+            reach: self.reach.clone(),
             function: self.function.clone(),
             alias: self.alias.clone(),
             traffic: self.traffic,
@@ -193,6 +233,7 @@ impl SetTraffic {
     /// The step that reads back that nobody has touched the alias, where this one need not be taken.
     pub fn confirm_unchanged(&self) -> Step {
         Step::Confirm {
+            reach: self.reach.clone(),
             function: self.function.clone(),
             alias: self.alias.clone(),
             traffic: self.traffic,
@@ -208,8 +249,13 @@ impl Step {
     /// Whether the step moves traffic, or sees that it has moved.
     pub fn moves_traffic(&self) -> bool {
         match self {
-            Self::SetTraffic(_) | Self::StopDeployment { .. } | Self::Reverse(_) | Self::Await { .. } => true,
-            Self::Confirm { .. }
+            Self::SetTraffic(_)
+            | Self::StopDeployment { .. }
+            | Self::Reverse(_)
+            | Self::Await { .. }
+            | Self::Turn(_) => true,
+            Self::See(_)
+            | Self::Confirm { .. }
             | Self::Pin { .. }
             | Self::Write(_)
             | Self::Hear { .. }
@@ -234,6 +280,8 @@ impl Step {
                 "codedeploy:GetDeploymentConfig",
                 "codedeploy:RegisterApplicationRevision",
             ],
+            Self::Turn(turn) => turn.call.iam_actions(),
+            Self::See(see) => see.target.place.observing_actions(),
             Self::Pin { replaces: None, .. } => &["lambda:CreateAlias"],
             Self::Pin { replaces: Some(_), .. } => &["lambda:UpdateAlias"],
             // A transaction is authorised by the actions inside it.
@@ -261,10 +309,10 @@ impl fmt::Display for Step {
                 f,
                 "lambda:UpdateAlias {function}:{alias} to {traffic} (was {was}), if its revision is still {revision}"
             ),
-            Self::Confirm { function, alias, traffic, revision: None } => {
+            Self::Confirm { function, alias, traffic, revision: None, .. } => {
                 write!(f, "lambda:GetAlias {function}:{alias}, which must now serve {traffic}")
             }
-            Self::Confirm { function, alias, traffic, revision: Some(revision) } => {
+            Self::Confirm { function, alias, traffic, revision: Some(revision), .. } => {
                 write!(
                     f,
                     "lambda:GetAlias {function}:{alias}, which must still serve {traffic} at revision {revision}"
@@ -290,10 +338,19 @@ impl fmt::Display for Step {
                     None => Ok(()),
                 }
             }
-            Self::Pin { function, alias, version, replaces: None } => {
+            Self::Turn(turn) => write!(f, "{}", turn.call),
+            Self::See(see) => {
+                let See { target, aim, not_before, .. } = &**see;
+                write!(f, "look at {} until {aim}", target.place)?;
+                match not_before {
+                    Some(at) => write!(f, ", and again after {at}, when a shift under way has ended"),
+                    None => Ok(()),
+                }
+            }
+            Self::Pin { function, alias, version, replaces: None, .. } => {
                 write!(f, "lambda:CreateAlias {function}:{alias} on {version}, if there is none")
             }
-            Self::Pin { function, alias, version, replaces: Some(revision) } => {
+            Self::Pin { function, alias, version, replaces: Some(revision), .. } => {
                 write!(
                     f,
                     "lambda:UpdateAlias {function}:{alias} to {version}, if its revision is still {revision}"

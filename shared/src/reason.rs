@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::DeploymentStatus;
-use crate::names::{AlarmArn, DeploymentId, FunctionVersion, Generation, TargetName};
+use crate::names::{AlarmArn, DeploymentId, Generation, TargetName, Version};
+use crate::place::Blocked;
 use crate::release::Phase;
 use crate::signal::AlarmState;
 use crate::traffic::Traffic;
@@ -174,7 +175,7 @@ pub enum Reason {
         /// Why.
         why: Option<String>,
         /// The version that they named.
-        to: Option<FunctionVersion>,
+        to: Option<Version>,
     },
     /// The alarm is not, or no longer, firing.
     AlarmNotFiring {
@@ -264,7 +265,7 @@ pub enum Reason {
     /// A version was named for a service with several targets.
     VersionAmbiguous {
         /// The version.
-        version: FunctionVersion,
+        version: Version,
         /// How many targets there are.
         targets: usize,
     },
@@ -282,11 +283,11 @@ pub enum Reason {
         /// The target.
         target: TargetName,
         /// The version being served.
-        from: FunctionVersion,
+        from: Version,
         /// The version to go back to.
-        to: FunctionVersion,
+        to: Version,
         /// The first version that needs the migration.
-        since: FunctionVersion,
+        since: Version,
         /// What was migrated.
         migration: String,
     },
@@ -297,9 +298,9 @@ pub enum Reason {
         /// What it serves.
         serving: Traffic,
         /// The version to go back to.
-        stable: FunctionVersion,
+        stable: Version,
         /// The version released.
-        candidate: FunctionVersion,
+        candidate: Version,
     },
     /// The alias or its function is not there.
     TargetMissing {
@@ -312,6 +313,22 @@ pub enum Reason {
         target: TargetName,
         /// Why not.
         why: String,
+    },
+    /// A place has no way back, or none that makes nothing worse.
+    NoWayBack {
+        /// The target.
+        target: TargetName,
+        /// What it serves.
+        serving: Traffic,
+        /// Why there is none.
+        why: Blocked,
+    },
+    /// No version of the service's target can have such a name.
+    VersionUnlike {
+        /// The version.
+        version: Version,
+        /// The place.
+        place: String,
     },
     /// The call that puts traffic back failed.
     CallFailed {
@@ -532,6 +549,12 @@ impl fmt::Display for Reason {
             ),
             Self::TargetMissing { target } => write!(f, "the alias of {target} does not exist"),
             Self::TargetUnseen { target, why } => write!(f, "{target} could not be observed: {why}"),
+            Self::NoWayBack { target, serving, why } => {
+                write!(f, "{target} serves {serving} and has no way back: {why}")
+            }
+            Self::VersionUnlike { version, place } => {
+                write!(f, "{version} cannot be a version of {place}: its versions are published numbers")
+            }
             Self::CallFailed { why } => write!(f, "{why}"),
         }
     }

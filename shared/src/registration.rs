@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, ServiceName, TargetName, Weight};
+use crate::names::{AlarmArn, ServiceName, TargetName, Version, Weight};
 
 mod address;
 mod answer_schema;
@@ -13,6 +13,7 @@ mod environment;
 mod hooks;
 mod metrics;
 mod rules;
+mod target;
 
 pub use address::is_public;
 pub use answer_schema::{AnswerSchema, Breach, Endless, InvalidSchema};
@@ -24,6 +25,7 @@ pub(crate) use metrics::{CANDIDATE, STABLE};
 pub use metrics::{MetricCheck, MetricSource, Missing};
 pub use rules::Violation;
 pub(crate) use rules::{check_limits, check_stages};
+pub use target::{Reach, Target};
 
 /// A service as its team registers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,30 +75,6 @@ pub struct Registration {
     /// What is different in which environment; `ripcord apply --environment NAME` registers the document with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environments: BTreeMap<String, Environment>,
-}
-
-/// One place where traffic shifts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// Its name, unique within the service.
-    pub name: TargetName,
-    /// What it is. More kinds will join.
-    pub kind: TargetKind,
-    /// The function behind the alias.
-    pub function: FunctionName,
-    /// The alias that takes the traffic.
-    pub alias: AliasName,
-}
-
-/// The kinds of target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum TargetKind {
-    /// The alias of a Lambda function.
-    LambdaAlias,
 }
 
 /// An alarm that guards the service.
@@ -241,7 +219,7 @@ pub struct Barrier {
     /// The target whose versions are meant.
     pub target: TargetName,
     /// The first version that needs the migration.
-    pub since_version: FunctionVersion,
+    pub since_version: Version,
     /// What was migrated.
     pub reason: String,
 }
@@ -292,12 +270,7 @@ impl Registration {
     }
 
     /// The barrier that going from `from` to `to` would cross.
-    pub fn barrier_between(
-        &self,
-        target: &TargetName,
-        from: FunctionVersion,
-        to: FunctionVersion,
-    ) -> Option<&Barrier> {
+    pub fn barrier_between(&self, target: &TargetName, from: Version, to: Version) -> Option<&Barrier> {
         self.barriers.iter().find(|barrier| {
             barrier.target == *target && to < barrier.since_version && barrier.since_version <= from
         })

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
-use crate::names::{FunctionVersion, Generation, RevisionId, ServiceName, TargetName, Weight};
+use crate::names::{Generation, RevisionId, ServiceName, TargetName, Version, Weight};
 use crate::pipeline::Run;
 
 /// One attempt to move a service from its stable to its candidate versions.
@@ -49,15 +49,29 @@ pub struct Change {
     /// The target.
     pub target: TargetName,
     /// The version to go back to.
-    pub stable: FunctionVersion,
+    pub stable: Version,
     /// The version being released.
-    pub candidate: FunctionVersion,
+    pub candidate: Version,
     /// The hash of the candidate's code, which tells the same code under another number.
     pub artefact: Option<String>,
     /// The candidate's share as last confirmed.
     pub weight: Weight,
-    /// A shift that was decided and not yet confirmed.
+    /// A shift of an alias that was decided and not yet confirmed.
     pub intent: Option<Intent>,
+    /// A call to a place that compares nothing, by an invocation that may still be at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+}
+
+/// A claim on a place where AWS compares nothing: written on condition before the call, and over with the invocation that
+/// holds it. Whoever takes over looks at what has become of the call, and repeats nothing that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// The candidate's share to be; none on the way back.
+    pub weight: Weight,
+    /// When the invocation that holds it will have ended, whatever happens.
+    pub until: Timestamp,
 }
 
 /// A shift on its way. The revision is the alias as it was when the shift was decided: if the alias has another one and
@@ -198,7 +212,7 @@ impl Release {
 
     /// Whether every candidate has all traffic.
     pub fn has_all_traffic(&self) -> bool {
-        self.changes.iter().all(|change| change.weight == Weight::ALL && change.intent.is_none())
+        self.changes.iter().all(Change::is_on_candidate)
     }
 
     /// Whether it ends before any candidate was meant to have traffic. The weights are asked, too: a record from before
@@ -250,6 +264,16 @@ impl Release {
 }
 
 impl Change {
+    /// Whether its candidate is confirmed to have all traffic, and nothing is about to change that.
+    pub fn is_on_candidate(&self) -> bool {
+        self.weight == Weight::ALL && self.intent.is_none() && self.claim.is_none()
+    }
+
+    /// When a shift that holds a claim will have ended, if that is still to come: until then it may land.
+    pub fn shifts_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.claim.filter(|claim| claim.weight != Weight::NONE && now < claim.until).map(|claim| claim.until)
+    }
+
     /// Whether a shift that was decided on an alias at `revision` may still be under way. It need not be the one that the
     /// intent names: that may have replaced the intent of another, which is slow and holds the same revision.
     pub fn may_still_shift(&self, revision: &RevisionId) -> bool {
@@ -266,7 +290,7 @@ pub struct PastRollback {
     /// The target.
     pub target: TargetName,
     /// The version that was taken back.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// The hash of its code.
     pub artefact: Option<String>,
     /// When.
@@ -293,7 +317,7 @@ pub struct KnownGood {
     /// The target.
     pub target: TargetName,
     /// The version.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// Since when.
     pub since: Timestamp,
 }

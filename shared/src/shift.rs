@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::Moment;
 use crate::metrics::Metric;
-use crate::names::{AliasName, FunctionVersion, Generation, ServiceName, TargetName, Weight};
+use crate::names::{AliasName, Generation, ServiceName, TargetName, Version, Weight};
 use crate::pipeline::{Onward, Run};
-use crate::plan::{SetTraffic, Steps};
+use crate::place::{LambdaAlias, Live, Wanted};
+use crate::plan::Steps;
 use crate::registration::Target;
-use crate::release::{Change, Intent, Phase, Release};
+use crate::release::{Change, Phase, Release};
 use crate::situation::{LiveAlias, Sighting, Situation, VersionFacts};
 use crate::traffic::{Traffic, WeightList};
 
 mod books;
 mod fitness;
 mod pipeline;
+mod place;
 mod refusal;
 mod request;
 
@@ -36,7 +38,7 @@ pub struct ShiftSituation {
     /// The service and its targets.
     pub situation: Situation,
     /// What Lambda says of the versions involved; nothing for a version that does not exist.
-    pub versions: BTreeMap<FunctionVersion, Option<VersionFacts>>,
+    pub versions: BTreeMap<Version, Option<VersionFacts>>,
     /// The alias that protects the rollback target.
     pub pin: Option<LiveAlias>,
 }
@@ -86,9 +88,9 @@ pub fn target_of<'situation>(
 }
 
 /// The versions whose existence and fitness matter to a request.
-pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<FunctionVersion> {
+pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<Version> {
     let Ok(target) = target_of(request, situation) else { return Vec::new() };
-    let mut versions: Vec<FunctionVersion> = match &request.ask {
+    let mut versions: Vec<Version> = match &request.ask {
         Ask::Weights(list) => list.versions().collect(),
         Ask::Open { request, .. } => vec![request.version],
         Ask::Stage { .. } | Ask::Advance { .. } => Vec::new(),
@@ -100,9 +102,10 @@ pub fn versions_of(request: &ShiftRequest, situation: &Situation) -> Vec<Functio
     });
     let change = open.and_then(|release| release.change(&target.name));
     versions.extend(change.into_iter().flat_map(|change| [change.stable, change.candidate]));
-    if let Some(Sighting::Alias(live)) = situation.live.get(&target.name) {
-        versions.push(live.traffic.primary);
+    if target.lambda().is_none() {
+        return Vec::new();
     }
+    versions.extend(situation.live.get(&target.name).and_then(Sighting::traffic).map(|it| it.primary));
     versions.sort_unstable();
     versions.dedup();
     versions
@@ -113,16 +116,13 @@ pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Momen
     let target = target_of(request, &seen.situation)?;
     refuse_beside_codedeploy(&seen.situation)?;
     let live = match seen.situation.live.get(&target.name) {
-        Some(Sighting::Alias(live)) => live,
-        Some(Sighting::Missing) | None => {
-            return Err(Refusal::AliasMissing {
-                function: target.function.clone(),
-                alias: target.alias.clone(),
-            });
-        }
+        Some(Sighting::Alias(live)) => Serving::Alias(live),
+        Some(Sighting::Place(live)) => Serving::Place(live),
+        Some(Sighting::Missing) | None => return Err(missing(target)),
         Some(Sighting::Unseen { why }) => return Err(Refusal::Unseen { why: why.clone() }),
     };
     let case = Case { request, seen, moment, target, live };
+    case.check_likeness()?;
     match &request.ask {
         Ask::Stage { release, weight } => case.stage(*release, *weight),
         Ask::Weights(list) => case.weights(list),
@@ -158,7 +158,32 @@ struct Case<'case> {
     seen: &'case ShiftSituation,
     moment: Moment,
     target: &'case Target,
-    live: &'case LiveAlias,
+    live: Serving<'case>,
+}
+
+/// The target as it was seen.
+#[derive(Clone, Copy)]
+enum Serving<'case> {
+    Alias(&'case LiveAlias),
+    Place(&'case Live),
+}
+
+impl Serving<'_> {
+    fn traffic(self) -> Traffic {
+        match self {
+            Self::Alias(live) => live.traffic,
+            Self::Place(live) => live.traffic,
+        }
+    }
+}
+
+fn missing(target: &Target) -> Refusal {
+    match target.lambda() {
+        Some(LambdaAlias { function, alias }) => {
+            Refusal::AliasMissing { function: function.clone(), alias: alias.clone() }
+        }
+        None => Refusal::PlaceMissing { place: target.place.to_string() },
+    }
 }
 
 impl Case<'_> {
@@ -210,7 +235,7 @@ impl Case<'_> {
         let wanted = Traffic::split(change.stable, change.candidate, weight);
         match release.phase {
             Phase::Shifting => {}
-            Phase::Complete if weight == Weight::ALL && self.live.traffic == wanted => {
+            Phase::Complete if weight == Weight::ALL && self.live.traffic() == wanted => {
                 return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
             }
             Phase::Held if self.request.override_reason.is_some() => {}
@@ -223,8 +248,8 @@ impl Case<'_> {
                 });
             }
         }
-        let settled = change.weight == weight && change.intent.is_none();
-        if settled && self.live.traffic == wanted && release.phase == Phase::Shifting {
+        let settled = change.weight == weight && change.intent.is_none() && change.claim.is_none();
+        if settled && self.live.traffic() == wanted && release.phase == Phase::Shifting {
             return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
         }
         // A state machine judges a stage by the weight that it planned, so nobody moves its target beside it. Only who completes
@@ -243,14 +268,14 @@ impl Case<'_> {
     /// Opens a release, or joins this target to the open one, or tidies up an alias that serves leftovers.
     fn open(&self, list: &WeightList) -> Result<Shift, Refusal> {
         let record = &self.seen.situation.record;
-        let stable = self.live.traffic.primary;
+        let stable = self.live.traffic().primary;
         let overridden = self.request.override_reason.is_some();
         let mut others =
             list.versions().filter(|version| *version != stable && list.share_of(*version) != Weight::NONE);
         let candidate = others.next();
         let Some(candidate) = candidate else { return self.tidy_up(stable) };
         if others.next().is_some() {
-            return Err(Refusal::StableNotServing { serving: self.live.traffic });
+            return Err(Refusal::StableNotServing { serving: self.live.traffic() });
         }
         let weight = list.share_of(candidate);
         self.check_before_opening(overridden)?;
@@ -278,13 +303,13 @@ impl Case<'_> {
         if !overridden {
             self.check_completed(latest)?;
         }
-        if self.live.traffic.secondary.is_some() && !overridden {
-            return Err(Refusal::LeftoverWeights { serving: self.live.traffic });
+        if self.live.traffic().secondary.is_some() && !overridden {
+            return Err(Refusal::LeftoverWeights { serving: self.live.traffic() });
         }
         Ok(())
     }
 
-    fn fresh_change(&self, stable: FunctionVersion, candidate: FunctionVersion) -> Change {
+    fn fresh_change(&self, stable: Version, candidate: Version) -> Change {
         Change {
             target: self.target.name.clone(),
             stable,
@@ -292,24 +317,25 @@ impl Case<'_> {
             artefact: self.facts(candidate).map(|facts| facts.code_sha256.clone()),
             weight: Weight::NONE,
             intent: None,
+            claim: None,
         }
     }
 
     /// Everything on the version that is the primary already: no release, only the end of leftover weights.
-    fn tidy_up(&self, primary: FunctionVersion) -> Result<Shift, Refusal> {
+    fn tidy_up(&self, primary: Version) -> Result<Shift, Refusal> {
         let wanted = Traffic::all_on(primary);
-        if self.live.traffic == wanted {
+        if self.live.traffic() == wanted {
             return Ok(nothing_to_do(wanted));
         }
         self.check_barrier(wanted)?;
-        let step = self.set_traffic(wanted);
-        let steps = books::traffic_rows(step);
+        let leftover = self.live.traffic().secondary.map_or(primary, |(version, _)| version);
+        let steps = self.traffic_rows(None, Wanted::back(primary, leftover))?;
         Ok(Shift { steps, ..nothing_to_do(wanted) })
     }
 
     /// What a rollback may not do, a shift does not do either: give more traffic to a version from before a migration.
     fn check_barrier(&self, wanted: Traffic) -> Result<(), Refusal> {
-        let (live, registration) = (self.live.traffic, &self.seen.situation.record.registration);
+        let (live, registration) = (self.live.traffic(), &self.seen.situation.record.registration);
         let gaining = wanted.versions().filter(|version| wanted.share_of(*version) > live.share_of(*version));
         let crossing = |to| {
             let crossed = |from| Some((from, registration.barrier_between(&self.target.name, from, to)?));
@@ -333,8 +359,8 @@ impl Case<'_> {
     fn check_completed(&self, latest: Option<&Release>) -> Result<(), Refusal> {
         let complete = latest.filter(|release| release.phase == Phase::Complete);
         match complete.and_then(|release| release.change(&self.target.name)) {
-            Some(change) if self.live.traffic.primary != change.candidate => Err(Refusal::Drifted {
-                serving: self.live.traffic,
+            Some(change) if self.live.traffic().primary != change.candidate => Err(Refusal::Drifted {
+                serving: self.live.traffic(),
                 confirmed: Traffic::all_on(change.candidate),
                 intended: None,
             }),
@@ -342,54 +368,58 @@ impl Case<'_> {
         }
     }
 
-    /// The alias must be as the ledger last confirmed it, or as an unfinished shift of ours left it.
+    /// The target must be as the ledger last confirmed it, or as an unfinished shift of ours left it.
     fn check_drift(&self, change: &Change, wanted: Traffic) -> Result<(), Refusal> {
-        let live = self.live;
-        let confirmed = Traffic::split(change.stable, change.candidate, change.weight);
-        let expected = match &change.intent {
-            None => live.traffic == confirmed,
-            Some(intent) => {
-                let intended = Traffic::split(change.stable, change.candidate, intent.weight);
-                live.traffic == intended || live.revision == intent.revision
+        let serving = self.live.traffic();
+        let at = |weight| Traffic::split(change.stable, change.candidate, weight);
+        let intended = match self.live {
+            Serving::Alias(live) => match &change.intent {
+                Some(intent) if live.revision == intent.revision => return Ok(()),
+                intent => intent.as_ref().map(|intent| intent.weight),
+            },
+            Serving::Place(_) => {
+                self.check_claim(change)?;
+                change.claim.map(|claim| claim.weight)
             }
         };
-        if expected || live.traffic == wanted {
+        let confirmed = at(change.weight);
+        let is_expected = match intended {
+            // An alias that has another revision than the intent's, and not its weight, was touched by somebody else.
+            Some(weight) if matches!(self.live, Serving::Alias(_)) => serving == at(weight),
+            Some(weight) => serving == confirmed || serving == at(weight),
+            None => serving == confirmed,
+        };
+        if is_expected || serving == wanted {
             Ok(())
         } else {
-            Err(Refusal::Drifted {
-                serving: live.traffic,
-                confirmed,
-                intended: change.intent.as_ref().map(|intent| intent.weight),
-            })
+            Err(Refusal::Drifted { serving, confirmed, intended })
         }
     }
 
-    fn check_versions(
-        &self,
-        stable: FunctionVersion,
-        candidate: FunctionVersion,
-        weight: Weight,
-    ) -> Result<(), Refusal> {
+    fn check_versions(&self, stable: Version, candidate: Version, weight: Weight) -> Result<(), Refusal> {
         if weight == Weight::NONE {
             return Ok(());
         }
-        self.check_alike(stable, candidate)?;
+        if let Serving::Alias(_) = self.live {
+            self.check_alike(stable, candidate)?;
+        }
         if self.request.override_reason.is_some() { Ok(()) } else { self.check_quarantine(candidate) }
     }
 
     /// Both versions exist, can serve, and are alike enough for one alias.
-    fn check_alike(&self, stable: FunctionVersion, candidate: FunctionVersion) -> Result<(), Refusal> {
-        let usable = |version| usable(&self.target.function, version, self.facts(version));
+    fn check_alike(&self, stable: Version, candidate: Version) -> Result<(), Refusal> {
+        let LambdaAlias { function, .. } = self.target.lambda().ok_or_else(|| missing(self.target))?;
+        let usable = |version| usable(function, version, self.facts(version));
         check_alike(usable(stable)?, usable(candidate)?)
     }
 
-    fn check_quarantine(&self, candidate: FunctionVersion) -> Result<(), Refusal> {
+    fn check_quarantine(&self, candidate: Version) -> Result<(), Refusal> {
         let code = self.facts(candidate).map(|facts| facts.code_sha256.as_str());
         let record = &self.seen.situation.record;
         check_quarantine(record, &self.target.name, candidate, code, self.moment.now)
     }
 
-    fn facts(&self, version: FunctionVersion) -> Option<&VersionFacts> {
+    fn facts(&self, version: Version) -> Option<&VersionFacts> {
         self.seen.versions.get(&version)?.as_ref()
     }
 
@@ -400,26 +430,10 @@ impl Case<'_> {
             because: release.ended_because.clone().unwrap_or_default(),
         }
     }
-
-    fn set_traffic(&self, traffic: Traffic) -> SetTraffic {
-        SetTraffic {
-            target: self.target.name.clone(),
-            function: self.live.function.clone(),
-            alias: self.live.alias.clone(),
-            traffic,
-            was: self.live.traffic,
-            revision: self.live.revision.clone(),
-        }
-    }
 }
 
 fn nothing_to_do(traffic: Traffic) -> Shift {
     Shift { generation: None, traffic, steps: Vec::new(), metrics: Vec::new(), onward: None }
-}
-
-/// The intent of a shift.
-fn intent_of(weight: Weight, live: &LiveAlias) -> Intent {
-    Intent { weight, revision: live.revision.clone() }
 }
 
 /// Whether a release has ended, so that the next one may open.

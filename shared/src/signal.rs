@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::deployment::DeploymentChange;
-use crate::names::{AlarmArn, FunctionVersion, Generation, ServiceName};
+use crate::names::{AlarmArn, Generation, ServiceName, Version};
 
 mod deployment;
 mod pipeline;
@@ -78,7 +78,7 @@ pub struct RollbackCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Generation>,
     /// To which version; without one, to the last good version.
-    pub to: Option<FunctionVersion>,
+    pub to: Option<Version>,
     /// Why, in the operator's words.
     pub why: Option<String>,
     /// Who.

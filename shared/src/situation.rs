@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployments;
-use crate::names::{AlarmArn, AliasName, FunctionName, FunctionVersion, Generation, RevisionId, TargetName};
+use crate::names::{AlarmArn, AliasName, FunctionName, Generation, RevisionId, TargetName, Version};
+use crate::place::Live;
 use crate::registration::Registration;
 use crate::release::{KnownGood, PastRollback, Release, Report};
 use crate::traffic::Traffic;
@@ -74,13 +75,26 @@ pub struct Situation {
 pub enum Sighting {
     /// The alias as it is.
     Alias(LiveAlias),
-    /// No such alias, or no such function.
+    /// Any other place as it is.
+    Place(Box<Live>),
+    /// There is no such place.
     Missing,
     /// It could not be looked at.
     Unseen {
         /// Why.
         why: String,
     },
+}
+
+impl Sighting {
+    /// What it serves, if that was seen.
+    pub fn traffic(&self) -> Option<Traffic> {
+        match self {
+            Self::Alias(live) => Some(live.traffic),
+            Self::Place(live) => Some(live.traffic),
+            Self::Missing | Self::Unseen { .. } => None,
+        }
+    }
 }
 
 /// An alias as Lambda has it.
@@ -100,7 +114,7 @@ pub struct LiveAlias {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionFacts {
     /// The version.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// The hash of its code.
     pub code_sha256: String,
     /// `Active`, `Pending`, `Inactive` or `Failed`. A function of before 2021 may have none, and serves.

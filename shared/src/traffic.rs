@@ -4,27 +4,27 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{FunctionVersion, Weight};
+use crate::names::{Version, Weight};
 
 /// The traffic of one alias: all of it on `primary`, less what `secondary` takes. Lambda allows two versions at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Traffic {
     /// The version that the alias names.
-    pub primary: FunctionVersion,
+    pub primary: Version,
     /// The additional version and its weight; never with weight zero, never the primary itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secondary: Option<(FunctionVersion, Weight)>,
+    pub secondary: Option<(Version, Weight)>,
 }
 
 impl Traffic {
     /// Everything on one version.
-    pub fn all_on(version: FunctionVersion) -> Self {
+    pub fn all_on(version: Version) -> Self {
         Self { primary: version, secondary: None }
     }
 
     /// `candidate` takes `weight`, `stable` the rest; at 100 % the candidate becomes the primary version.
-    pub fn split(stable: FunctionVersion, candidate: FunctionVersion, weight: Weight) -> Self {
+    pub fn split(stable: Version, candidate: Version, weight: Weight) -> Self {
         if weight == Weight::NONE || stable == candidate {
             Self::all_on(stable)
         } else if weight == Weight::ALL {
@@ -35,7 +35,7 @@ impl Traffic {
     }
 
     /// The share that a version takes.
-    pub fn share_of(&self, version: FunctionVersion) -> Weight {
+    pub fn share_of(&self, version: Version) -> Weight {
         let secondary = self.secondary.filter(|(_, weight)| *weight != Weight::NONE);
         match secondary {
             Some((other, weight)) if other == version => weight,
@@ -46,7 +46,7 @@ impl Traffic {
     }
 
     /// The versions that take traffic.
-    pub fn versions(&self) -> impl Iterator<Item = FunctionVersion> {
+    pub fn versions(&self) -> impl Iterator<Item = Version> {
         std::iter::once(self.primary).chain(self.secondary.map(|(version, _)| version))
     }
 }
@@ -64,7 +64,7 @@ impl fmt::Display for Traffic {
 
 /// Weights as a person writes them: `1:90,2:10`, or `2:100`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightList(Vec<(FunctionVersion, Weight)>);
+pub struct WeightList(Vec<(Version, Weight)>);
 
 /// Why Lambda would refuse a list of weights, said before it is asked.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -89,7 +89,7 @@ pub enum WeightListError {
         /// The text.
         given: String,
         /// The version in it.
-        version: FunctionVersion,
+        version: Version,
         /// Its percentage as written.
         percent: String,
     },
@@ -107,7 +107,7 @@ pub enum WeightListError {
         /// The text.
         given: String,
         /// The version in it.
-        version: FunctionVersion,
+        version: Version,
     },
     /// Shares that do not add up.
     #[error("weights {given:?} add up to {sum}%, not 100%")]
@@ -121,12 +121,12 @@ pub enum WeightListError {
 
 impl WeightList {
     /// The versions named, in the order written.
-    pub fn versions(&self) -> impl Iterator<Item = FunctionVersion> {
+    pub fn versions(&self) -> impl Iterator<Item = Version> {
         self.0.iter().map(|(version, _)| *version)
     }
 
     /// The share of a version; nothing if it is not named.
-    pub fn share_of(&self, version: FunctionVersion) -> Weight {
+    pub fn share_of(&self, version: Version) -> Weight {
         self.0.iter().find(|(named, _)| *named == version).map_or(Weight::NONE, |(_, weight)| *weight)
     }
 }
@@ -136,7 +136,7 @@ impl std::str::FromStr for WeightList {
 
     fn from_str(text: &str) -> Result<Self, WeightListError> {
         let given = || text.to_owned();
-        let mut weights: Vec<(FunctionVersion, Weight)> = Vec::new();
+        let mut weights: Vec<(Version, Weight)> = Vec::new();
         let mut percent_sum = 0.0;
         for pair in text.split(',') {
             let (version, percent) =
@@ -182,8 +182,8 @@ impl fmt::Display for WeightList {
 mod tests {
     use super::*;
 
-    fn version(number: u64) -> FunctionVersion {
-        FunctionVersion::new(number).expect("versions count from 1")
+    fn version(number: u64) -> Version {
+        Version::new(number).expect("versions count from 1")
     }
 
     #[track_caller]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
+use ripcord::place::LambdaAlias;
 use ripcord::aws::{Aws, Interruption, Observed, console, observe, take};
 use ripcord::decide::Moment;
 use ripcord::error_type::{ErrorType, Failure};
@@ -108,8 +109,10 @@ async fn look_at_versions(
     request: &ShiftRequest,
     situation: &Situation,
     aws: &Aws,
-) -> Result<BTreeMap<ripcord::names::FunctionVersion, Option<VersionFacts>>, Failure> {
-    let function = &target_of(request, situation)?.function;
+) -> Result<BTreeMap<ripcord::names::Version, Option<VersionFacts>>, Failure> {
+    let target = target_of(request, situation)?;
+    let Some(LambdaAlias { function, .. }) = target.lambda() else { return Ok(BTreeMap::new()) };
+    let aws = &aws.at(&target.reach);
     let look = |version| async move { aws.version(function, version).await.map(|facts| (version, facts)) };
     let looks = join_all(versions_of(request, situation).into_iter().map(look)).await;
     looks.into_iter().collect::<Result<_, _>>().map_err(|error| Failure::new(ErrorType::ShiftFailed, error))
@@ -121,10 +124,12 @@ async fn look_at_pin(
     aws: &Aws,
 ) -> Result<Option<ripcord::situation::LiveAlias>, Failure> {
     let target = target_of(request, situation)?;
-    let Some(alias) = pin_alias(&target.alias) else { return Ok(None) };
-    match aws.alias(&target.function, &alias).await {
+    let Some((lambda, alias)) = target.lambda().and_then(|it| Some((it, pin_alias(&it.alias)?))) else {
+        return Ok(None);
+    };
+    match aws.at(&target.reach).alias(&lambda.function, &alias).await {
         Sighting::Alias(live) => Ok(Some(live)),
-        Sighting::Missing => Ok(None),
+        Sighting::Missing | Sighting::Place(_) => Ok(None),
         Sighting::Unseen { why } => Err(Failure::new(ErrorType::ShiftFailed, why)),
     }
 }

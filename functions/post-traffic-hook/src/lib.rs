@@ -33,7 +33,7 @@ async fn check_version(work: &Work, opened: Opened, hook: &Hook) -> Checked {
     // CodeDeploy calls this hook when its shift is over. Whether that is so is seen at every look.
     let opened = Opened { change: Change { weight: Weight::ALL, ..opened.change }, ..opened };
     let registration = &opened.record.registration;
-    let (function, candidate) = (&opened.target.function, opened.change.candidate);
+    let (function, candidate) = (&opened.alias.function, opened.change.candidate);
     let since = (hook.clock)();
     let version = hook.aws.version(function, candidate).await;
     let timeout_seconds =

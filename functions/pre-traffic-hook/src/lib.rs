@@ -45,7 +45,7 @@ async fn check_version(work: &Work, opened: &Opened, hook: &Hook) -> Checked {
 /// Waits while the version is being prepared. What becomes of it is for the checks to say.
 async fn wait_until_prepared(work: &Work, opened: &Opened, hook: &Hook) {
     for _ in 0..READY_LOOKS_MAX {
-        let version = hook.aws.version(&opened.target.function, opened.change.candidate).await;
+        let version = hook.aws.version(&opened.alias.function, opened.change.candidate).await;
         let is_prepared = |state: Option<String>| state.as_deref() != Some("Pending");
         let is_prepared = version.ok().flatten().is_none_or(|version| is_prepared(version.state));
         if is_prepared || work.patience((hook.clock)()).is_zero() {

@@ -15,7 +15,7 @@ use aws_sdk_lambda::types::AliasRoutingConfiguration;
 
 use super::execute::Interruption;
 use super::{Aws, CallFailed};
-use crate::names::{AliasName, FunctionName, FunctionVersion, InvalidName, RevisionId, Weight};
+use crate::names::{AliasName, FunctionName, InvalidName, RevisionId, Version, Weight};
 use crate::plan::SetTraffic;
 use crate::situation::{LiveAlias, Sighting};
 use crate::traffic::Traffic;
@@ -74,7 +74,9 @@ impl Aws {
                 Err(Interruption::Raced { what: format!("{function}:{alias} has changed since it was seen") })
             }
             Sighting::Alias(_) => Ok(()),
-            Sighting::Missing => Err(Interruption::Raced { what: format!("{function}:{alias} is gone") }),
+            Sighting::Missing | Sighting::Place(_) => {
+                Err(Interruption::Raced { what: format!("{function}:{alias} is gone") })
+            }
             Sighting::Unseen { why } => Err(Interruption::Failed { why }),
         }
     }
@@ -83,7 +85,7 @@ impl Aws {
         &self,
         function: &FunctionName,
         alias: &AliasName,
-        version: FunctionVersion,
+        version: Version,
         replaces: Option<&RevisionId>,
     ) -> Result<(), Interruption> {
         if let Some(revision) = replaces {

@@ -1,5 +1,6 @@
 //! One HTTP client with one connection pool for all services, and few retries: a rollback has seconds, not minutes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -14,6 +15,7 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::Ledger;
+use super::reach::{PlaceClients, Remotes};
 
 /// How to reach AWS.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Aws {
     pub(super) lambda: aws_sdk_lambda::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) sns: aws_sdk_sns::Client,
+    pub(super) places: Arc<PlaceClients>,
+    pub(super) remotes: Remotes,
     pub(super) topic_arn: String,
 }
 
@@ -133,15 +137,32 @@ impl Aws {
             lambda: aws_sdk_lambda::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             sns: aws_sdk_sns::Client::new(&config),
+            places: Arc::new(PlaceClients::new(&config)),
+            remotes: Remotes::default(),
             topic_arn: names.topic_arn,
+        }
+    }
+
+    /// The same suite with the clients of another region or account, but for its ledger and its topic.
+    pub(super) fn elsewhere(&self, config: &SdkConfig) -> Self {
+        Self {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            codedeploy: aws_sdk_codedeploy::Client::new(config),
+            executions: aws_sdk_sfn::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            places: Arc::new(PlaceClients::new(config)),
+            ..self.clone()
         }
     }
 
     /// Given clients, as tests with mock rules make them.
     pub fn from_clients(clients: Clients, names: SuiteNames) -> Self {
-        let Clients { dynamodb, cloudwatch, codedeploy, executions, lambda, sns, logs } = clients;
+        let Clients { dynamodb, cloudwatch, codedeploy, executions, lambda, sns, logs, places } = clients;
         let ledger = Ledger::new(dynamodb, names.table);
-        Self { ledger, cloudwatch, codedeploy, executions, lambda, sns, logs, topic_arn: names.topic_arn }
+        let (places, remotes) = (Arc::new(places), Remotes::default());
+        let topic_arn = names.topic_arn;
+        Self { ledger, cloudwatch, codedeploy, executions, lambda, sns, logs, places, remotes, topic_arn }
     }
 }
 
@@ -162,4 +183,6 @@ pub struct Clients {
     pub sns: aws_sdk_sns::Client,
     /// For log excerpts.
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// For every other kind of target.
+    pub places: PlaceClients,
 }

@@ -68,8 +68,9 @@ pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
 /// Whether traffic has moved once a step was taken. CodeDeploy only promises that it will.
 fn has_moved_traffic(step: &Step) -> bool {
     match step {
-        Step::SetTraffic(_) | Step::Await { .. } => true,
-        Step::StopDeployment { .. }
+        Step::SetTraffic(_) | Step::Await { .. } | Step::Turn(_) => true,
+        Step::See(_)
+        | Step::StopDeployment { .. }
         | Step::Reverse(_)
         | Step::Confirm { .. }
         | Step::Pin { .. }
@@ -84,17 +85,19 @@ fn has_moved_traffic(step: &Step) -> bool {
 
 async fn take_one(aws: &Aws, step: &Step, clock: fn() -> Timestamp) -> Result<(), Interruption> {
     match step {
-        Step::SetTraffic(step) => aws.set_traffic(step).await,
-        Step::Confirm { function, alias, traffic, revision } => {
-            aws.confirm(function, alias, *traffic, revision.as_ref()).await
+        Step::SetTraffic(step) => aws.at(&step.reach).set_traffic(step).await,
+        Step::Turn(turn) => aws.turn(turn).await,
+        Step::See(see) => aws.see(see, clock).await,
+        Step::Confirm { reach, function, alias, traffic, revision } => {
+            aws.at(reach).confirm(function, alias, *traffic, revision.as_ref()).await
         }
         Step::StopDeployment { deployment } => aws.stop_deployment(deployment).await,
         Step::Reverse(reversal) => aws.reverse(reversal).await,
         Step::Await { function, alias, traffic, ended, until } => {
             aws.await_traffic(function, alias, *traffic, ended.as_ref(), *until, clock).await
         }
-        Step::Pin { function, alias, version, replaces } => {
-            aws.pin(function, alias, *version, replaces.as_ref()).await
+        Step::Pin { reach, function, alias, version, replaces } => {
+            aws.at(reach).pin(function, alias, *version, replaces.as_ref()).await
         }
         Step::Write(write) => aws.ledger.write(write).await,
         Step::Hear { service, heard, now, until } => aws.ledger.hear(service, heard, *now, *until).await,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::http::answer_of;
 use super::{Aws, CallFailed};
 use crate::pipeline::Tempo;
+use crate::place::LambdaAlias;
 use crate::preflight::{Answers, Facts, GuardState, QueueLength, Seen, Subject, TrafficHistory, Unseen};
 use crate::shift::pin_alias;
 use crate::situation::Sighting;
@@ -31,8 +32,7 @@ impl Aws {
         patience: Duration,
         (now, tempo): (Timestamp, Tempo),
     ) -> Facts {
-        let (target, change) = (subject.target, subject.change);
-        let function = &target.function;
+        let (LambdaAlias { function, alias }, change) = (subject.alias, subject.change);
         let queues = &subject.record.registration.dead_letter_queues;
         let guards = subject.guards_here();
         let history = match scope {
@@ -40,7 +40,7 @@ impl Aws {
             Scope::WithoutTraffic => None,
         };
         let (live, pin, stable, candidate, invocable, provisioned, guards, history, dead_letters, answers) = tokio::join!(
-            self.alias(function, &target.alias),
+            self.alias(function, alias),
             self.look_at_pin(subject),
             self.version_state(function, change.stable),
             self.version_state(function, change.candidate),
@@ -69,7 +69,7 @@ impl Aws {
     pub async fn ask(&self, subject: &Subject<'_>, patience: Duration) -> Answers {
         let preflight = &subject.record.registration.preflight;
         let smoke = preflight.smoke.as_ref().map(|smoke| {
-            self.call(&subject.target.function, subject.change.candidate, &smoke.payload, patience)
+            self.call(&subject.alias.function, subject.change.candidate, &smoke.payload, patience)
         });
         let health = preflight.health.as_ref().map(|health| answer_of(health, patience));
         let (smoke, health) = tokio::join!(OptionFuture::from(smoke), OptionFuture::from(health));
@@ -98,16 +98,16 @@ impl Aws {
     }
 
     async fn look_at_pin(&self, subject: &Subject<'_>) -> Sighting {
-        match pin_alias(&subject.target.alias) {
-            Some(alias) => self.alias(&subject.target.function, &alias).await,
+        match pin_alias(&subject.alias.alias) {
+            Some(alias) => self.alias(&subject.alias.function, &alias).await,
             None => Sighting::Missing,
         }
     }
 
     async fn look_at_provisioned(&self, subject: &Subject<'_>) -> Vec<(String, Seen<Option<u32>>)> {
-        let qualifiers = [subject.target.alias.to_string(), subject.change.candidate.to_string()];
+        let qualifiers = [subject.alias.alias.to_string(), subject.change.candidate.to_string()];
         let look = |qualifier: String| async move {
-            let provisioned = self.provisioned_concurrency(&subject.target.function, &qualifier).await;
+            let provisioned = self.provisioned_concurrency(&subject.alias.function, &qualifier).await;
             (qualifier, seen(provisioned))
         };
         join_all(qualifiers.map(look)).await
@@ -119,7 +119,7 @@ impl Aws {
         now: Timestamp,
         tempo: Tempo,
     ) -> Seen<TrafficHistory> {
-        let question = TrafficHistory::question(subject.target, now, tempo);
+        let question = TrafficHistory::question(subject.alias, now, tempo);
         let answers = seen(self.metrics(&question).await)?;
         TrafficHistory::of(&question, &answers, tempo)
     }

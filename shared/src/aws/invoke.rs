@@ -10,16 +10,12 @@ use aws_sdk_lambda::types::InvocationType;
 use serde_json::Value;
 
 use super::{Aws, CallFailed};
-use crate::names::{FunctionName, FunctionVersion};
+use crate::names::{FunctionName, Version};
 use crate::preflight::SmokeAnswer;
 
 impl Aws {
     /// Asks Lambda whether the version may be called. Nothing is called.
-    pub async fn may_invoke(
-        &self,
-        function: &FunctionName,
-        version: FunctionVersion,
-    ) -> Result<(), CallFailed> {
+    pub async fn may_invoke(&self, function: &FunctionName, version: Version) -> Result<(), CallFailed> {
         let call = self
             .lambda
             .invoke()
@@ -36,7 +32,7 @@ impl Aws {
     pub async fn call(
         &self,
         function: &FunctionName,
-        version: FunctionVersion,
+        version: Version,
         payload: &Value,
         patience: Duration,
     ) -> Result<SmokeAnswer, CallFailed> {
@@ -69,7 +65,7 @@ impl Aws {
 
 fn failed(
     function: &FunctionName,
-    version: FunctionVersion,
+    version: Version,
     error: &(dyn std::error::Error + 'static),
 ) -> CallFailed {
     CallFailed::new("lambda:InvokeFunction", format_args!("{function}:{version}"), error)

@@ -65,7 +65,7 @@ async fn sight_besides(aws: &Aws, record: &ServiceRecord, known: &[Target], mut 
 async fn sight(aws: &Aws, targets: &[Target]) -> Live {
     let look = |target: &Target| {
         let target = target.clone();
-        async move { (target.name.clone(), aws.alias(&target.function, &target.alias).await) }
+        async move { (target.name.clone(), aws.sight(&target).await) }
     };
     join_all(targets.iter().map(look)).await.into_iter().collect()
 }

@@ -44,7 +44,7 @@ impl Aws {
     }
 
     async fn live(&self, subject: &Subject<'_>, patience: Duration) -> Sighting {
-        let look = async { Ok(self.alias(&subject.target.function, &subject.target.alias).await) };
+        let look = async { Ok(self.alias(&subject.alias.function, &subject.alias.alias).await) };
         in_time(patience, look).await.unwrap_or_else(|why| Sighting::Unseen { why })
     }
 }

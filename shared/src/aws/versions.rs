@@ -7,7 +7,7 @@ use aws_sdk_lambda::operation::get_provisioned_concurrency_config::GetProvisione
 use aws_sdk_lambda::types::SnapStartApplyOn;
 
 use super::{Aws, CallFailed};
-use crate::names::{FunctionName, FunctionVersion};
+use crate::names::{FunctionName, Version};
 use crate::preflight::VersionState;
 use crate::situation::VersionFacts;
 
@@ -16,7 +16,7 @@ impl Aws {
     pub async fn version(
         &self,
         function: &FunctionName,
-        version: FunctionVersion,
+        version: Version,
     ) -> Result<Option<VersionFacts>, CallFailed> {
         let configuration = self.configuration(function, version).await?;
         Ok(configuration.map(|configuration| facts(version, &configuration)))
@@ -26,7 +26,7 @@ impl Aws {
     pub async fn version_state(
         &self,
         function: &FunctionName,
-        version: FunctionVersion,
+        version: Version,
     ) -> Result<Option<VersionState>, CallFailed> {
         let configuration = self.configuration(function, version).await?;
         Ok(configuration.map(|configuration| {
@@ -73,7 +73,7 @@ impl Aws {
     async fn configuration(
         &self,
         function: &FunctionName,
-        version: FunctionVersion,
+        version: Version,
     ) -> Result<Option<GetFunctionConfigurationOutput>, CallFailed> {
         let call = self
             .lambda
@@ -98,7 +98,7 @@ impl Aws {
     }
 }
 
-fn facts(version: FunctionVersion, configuration: &GetFunctionConfigurationOutput) -> VersionFacts {
+fn facts(version: Version, configuration: &GetFunctionConfigurationOutput) -> VersionFacts {
     let dead_letter = configuration.dead_letter_config().and_then(|config| config.target_arn());
     VersionFacts {
         version,

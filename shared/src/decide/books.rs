@@ -6,7 +6,7 @@ use super::{Case, Course, Decision, Survey, stand_down};
 use crate::deployment::RECONCILE_STACK;
 use crate::evidence::Evidence;
 use crate::metrics::Metric;
-use crate::names::{FunctionVersion, Generation, ServiceName};
+use crate::names::{Generation, ServiceName, TargetName, Version};
 use crate::notice::{Notice, Severity};
 use crate::plan::{KeepLogs, LedgerWrite, SetTraffic, Step, Steps};
 use crate::reason::Reason;
@@ -31,19 +31,24 @@ impl Case<'_> {
         course: Course,
         survey: &Survey,
         release: &Release,
-        to: Option<FunctionVersion>,
+        to: Option<Version>,
         reason: Reason,
     ) -> Decision {
         // A person may name a version for a service whose release has not begun to move it: there is nothing to take back.
+        let claimed = survey.claimed(release, self.moment.lease_until);
         let is_bare = release.had_no_traffic();
         let event = if is_bare { Event::GivenUp } else { Event::TrafficRestored };
-        let Ok(closed) = release.after(event, self.end(), reason.to_string()) else {
+        let base = claimed.as_ref().unwrap_or(release);
+        let Ok(mut closed) = base.after(event, self.end(), reason.to_string()) else {
             // Not reached: `put_back` is asked only for releases that can still be put back.
             return stand_down(Reason::AlreadyRolledBack {
                 generation: release.generation,
                 at: self.moment.now,
             });
         };
+        for change in &mut closed.changes {
+            change.claim = None;
+        }
         let taken_back = || release.changes.iter().filter(|change| !is_bare && to != Some(change.candidate));
         let rollbacks =
             taken_back().map(|change| self.past_rollback(release.generation, change, &reason)).collect();
@@ -51,7 +56,7 @@ impl Case<'_> {
         let logs: Vec<Step> = logs.map(Step::KeepLogs).collect();
         let evidence = self.evidence("rollback", Some(release.generation), &reason, survey);
         let known_good = if is_bare { Vec::new() } else { self.known_good_after(release, to) };
-        let mut steps = traffic_rows(survey);
+        let mut steps = self.traffic_rows(survey, claimed);
         steps.extend(self.close(closed, |write| LedgerWrite {
             known_good,
             rollbacks,
@@ -65,7 +70,7 @@ impl Case<'_> {
 
     pub(super) fn restore_unreleased(&self, survey: &Survey, reason: Reason) -> Decision {
         let service = self.situation.record.registration.service.clone();
-        let mut steps = traffic_rows(survey);
+        let mut steps = self.traffic_rows(survey, None);
         let evidence = self.evidence("rollback", None, &reason, survey);
         let notice = Notice {
             severity: Severity::Warning,
@@ -105,8 +110,10 @@ impl Case<'_> {
         let release = record.release.as_ref();
         let generation = release.map(|release| release.generation);
         // A release without traffic has nothing that could fail to go back: only a person's own choice of a version failed.
+        let claimed = release.and_then(|release| survey.claimed(release, self.moment.lease_until));
         let failed = release
             .filter(|release| !release.had_no_traffic())
+            .map(|release| claimed.as_ref().unwrap_or(release))
             .and_then(|it| it.after(Event::RestoreFailed, self.end(), reason.to_string()).ok());
         let page = Notice {
             severity: Severity::Page,
@@ -122,7 +129,7 @@ impl Case<'_> {
         let evidence = self.evidence("failure", generation, &reason, survey);
         let write =
             LedgerWrite { release: failed, evidence: Some(evidence), ..LedgerWrite::nothing(service) };
-        let mut steps = traffic_rows(survey);
+        let mut steps = self.traffic_rows(survey, claimed.clone());
         steps.push(vec![Step::Tell(Box::new(page)), Step::Write(Box::new(write))]);
         let metrics = vec![Metric::RollbackFailedCount, Metric::FailedDeployments];
         Decision { course: Course::Stuck, reason, steps, metrics }
@@ -282,7 +289,7 @@ impl Case<'_> {
     }
 
     /// A version that is taken back is good no longer; the one that it replaced is again.
-    fn known_good_after(&self, release: &Release, to: Option<FunctionVersion>) -> Vec<KnownGood> {
+    fn known_good_after(&self, release: &Release, to: Option<Version>) -> Vec<KnownGood> {
         let known_good = &self.situation.record.known_good;
         let was_good = |change: &&Change| {
             to != Some(change.candidate)
@@ -304,7 +311,8 @@ impl Case<'_> {
         Some(KeepLogs {
             service: registration.service.clone(),
             generation,
-            function: registration.target(&change.target)?.function.clone(),
+            reach: registration.target(&change.target)?.reach.clone(),
+            function: registration.target(&change.target)?.lambda()?.function.clone(),
             version: change.candidate,
             from: raised_at.saturating_sub(LOGS_BEFORE).unwrap_or(raised_at),
             to: self.moment.now,
@@ -325,6 +333,20 @@ impl Case<'_> {
         vec![Metric::RollbackCount, by, Metric::FailedDeployments, Metric::CanaryTrafficPercentage(0.0)]
     }
 
+    /// The calls that move traffic, turn by turn, and then reading back what every target serves. What was seen and the ledger
+    /// were read at two moments, so even a target that needed no call is only known to be back once it was read again.
+    fn traffic_rows(&self, survey: &Survey, claimed: Option<Release>) -> Steps {
+        let registration = &self.situation.record.registration;
+        let turn_of = |name: &TargetName| registration.target(name).map_or(0, |target| target.turn);
+        let set = survey.moves.iter().chain(&survey.fences).map(SetTraffic::confirm);
+        let still = survey.resting.iter().map(SetTraffic::confirm_unchanged);
+        let mut rows = survey.by_codedeploy.clone();
+        rows.extend(survey.calls(turn_of, claimed));
+        rows.push(set.chain(still).chain(survey.looks()).collect());
+        rows.retain(|row| !row.is_empty());
+        rows
+    }
+
     pub(super) fn evidence(
         &self,
         kind: &str,
@@ -339,22 +361,10 @@ impl Case<'_> {
             decided_at: self.moment.now,
             situation: self.situation.clone(),
             reason: reason.to_string(),
-            steps: traffic_rows(survey).iter().flatten().map(ToString::to_string).collect(),
+            steps: self.traffic_rows(survey, None).iter().flatten().map(ToString::to_string).collect(),
             keep_until: plus(self.moment.now, EVIDENCE_KEPT),
         }
     }
-}
-
-/// The calls that move traffic, all together, and then reading back what every target serves. What was seen and the
-/// ledger were read at two moments, so even a target that needed no call is only known to be back once it was read again.
-fn traffic_rows(survey: &Survey) -> Steps {
-    let set = || survey.moves.iter().chain(&survey.fences);
-    let still = survey.resting.iter().map(SetTraffic::confirm_unchanged);
-    let rows = [
-        set().cloned().map(Step::SetTraffic).collect(),
-        set().map(SetTraffic::confirm).chain(still).collect(),
-    ];
-    survey.by_codedeploy.iter().cloned().chain(rows).filter(|row: &Vec<Step>| !row.is_empty()).collect()
 }
 
 /// What people read when a release has ended otherwise than by completion.

@@ -5,13 +5,11 @@
 //! by CodeDeploy, a finished one is reversed by another, and only where CodeDeploy believes in the stable version already is
 //! the alias set from here.
 
-use jiff::SignedDuration;
-
 use super::{Case, Course, Decision, Survey, stand_down};
 use crate::deployment::{
     AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus, Pulled,
 };
-use crate::names::{DeploymentId, FunctionVersion, Weight};
+use crate::names::{DeploymentId, Version, Weight};
 use crate::notice::Severity;
 use crate::plan::{LedgerWrite, Reversal, SetTraffic, Step};
 use crate::reason::Reason;
@@ -26,8 +24,6 @@ mod tests;
 
 use route::Route;
 
-/// What is left of an invocation, after it has waited for CodeDeploy, for saying what was seen.
-const REPORTING: SignedDuration = SignedDuration::from_secs(5);
 /// CodeDeploy's own record takes no more.
 const WHY_CHARS_MAX: usize = 200;
 
@@ -140,7 +136,7 @@ impl Case<'_> {
         &self,
         release: &Release,
         deployment: &Deployment,
-        to: Option<FunctionVersion>,
+        to: Option<Version>,
         reason: Reason,
     ) -> Decision {
         let Some(change) = release.changes.first() else { return self.give_up(release, reason) };
@@ -161,7 +157,9 @@ impl Case<'_> {
             let survey = Survey { resting: vec![step], ..Survey::default() };
             return self.restore_or_withdraw(Course::Settle, &survey, release, to, reason);
         }
-        if let Some(ruled_out) = self.barrier(&step).or_else(|| self.looping()) {
+        if let Some(ruled_out) =
+            self.barrier(&step.target, step.was, step.traffic.primary).or_else(|| self.looping())
+        {
             return self.hold(release, ruled_out);
         }
         self.take_route(
@@ -180,7 +178,7 @@ impl Case<'_> {
         release: &Release,
         change: &Change,
         step: SetTraffic,
-        to: Option<FunctionVersion>,
+        to: Option<Version>,
         reason: Reason,
     ) -> Decision {
         let Some(deployment) = release.deployment.as_deref() else { return self.give_up(release, reason) };
@@ -209,7 +207,7 @@ impl Case<'_> {
         let by_codedeploy = match route {
             Route::Rest | Route::SetTraffic => Vec::new(),
             Route::Drifted => {
-                let drifted = self.drifted(change, &step).unwrap_or(reason);
+                let drifted = self.drifted(change, step.was).unwrap_or(reason);
                 return self.hold_if_still(release, change, drifted);
             }
             Route::Await => vec![awaiting],
@@ -259,7 +257,7 @@ impl Case<'_> {
         course: Course,
         survey: &Survey,
         release: &Release,
-        to: Option<FunctionVersion>,
+        to: Option<Version>,
         reason: Reason,
     ) -> Decision {
         let restored = self.restore(course, survey, release, to, reason);
@@ -276,7 +274,7 @@ impl Case<'_> {
         release: &Release,
         deployment: &Deployment,
         step: SetTraffic,
-        to: Option<FunctionVersion>,
+        to: Option<Version>,
         reason: Reason,
     ) -> Decision {
         // Another invocation means to go back. It may have died, so it is waited for, and looked after by a retry.
@@ -329,14 +327,12 @@ impl Case<'_> {
     }
 
     fn until_it_serves(&self, step: &SetTraffic, ended: Option<&DeploymentId>) -> Step {
-        let left = self.moment.lease_until.duration_since(self.moment.now);
-        let reporting = REPORTING.min(left / 4);
         Step::Await {
             function: step.function.clone(),
             alias: step.alias.clone(),
             traffic: step.traffic,
             ended: ended.cloned(),
-            until: self.moment.lease_until.saturating_sub(reporting).unwrap_or(self.moment.now),
+            until: self.moment.looks_until(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::names::{AliasName, FunctionName, FunctionVersion, InvalidName};
+use crate::names::{AliasName, FunctionName, InvalidName, Version};
 
 #[cfg(test)]
 mod tests;
@@ -48,9 +48,9 @@ pub struct AliasShift {
     /// The alias.
     pub alias: AliasName,
     /// The version that it serves.
-    pub current: FunctionVersion,
+    pub current: Version,
     /// The version that it is to serve.
-    pub target: FunctionVersion,
+    pub target: Version,
 }
 
 /// Why an AppSpec cannot be understood.

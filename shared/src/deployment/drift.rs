@@ -1,6 +1,6 @@
 //! Where the alias, CodeDeploy and the stack believe in different versions, and what brings them together again.
 
-use crate::names::{FunctionVersion, Weight};
+use crate::names::{Version, Weight};
 use crate::release::{Change, Phase, Release};
 use crate::situation::{LiveAlias, ServiceRecord};
 use crate::traffic::Traffic;
@@ -63,7 +63,7 @@ pub fn drift(record: &ServiceRecord, release: &Release, live: &LiveAlias) -> Opt
 /// Brings a stack back in step with an alias that was put back after the stack had been updated.
 pub const RECONCILE_STACK: &str = "deploy the stack once from the good code with `DeploymentPreference: { Enabled: false }`, which sets the alias without CodeDeploy; then release the fix as usual";
 
-fn set(live: &LiveAlias, version: FunctionVersion) -> String {
+fn set(live: &LiveAlias, version: Version) -> String {
     format!(
         "aws lambda update-alias --function-name {} --name {} --function-version {version} --routing-config AdditionalVersionWeights={{}}",
         live.function, live.alias

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::names::{AliasName, FunctionName};
+use crate::place::{self, LambdaAlias, ecs::Service};
 use crate::registration::{EcsService, Registration, Target};
 
 /// Where traffic is shifted.
@@ -28,14 +29,32 @@ pub enum Place {
 impl Place {
     /// The places where a registration has its traffic.
     pub fn of(registration: &Registration) -> BTreeSet<Self> {
-        let alias =
-            |target: &Target| Self::Alias { function: target.function.clone(), alias: target.alias.clone() };
         let service = |named: &EcsService| Self::Service {
             cluster: named.cluster.to_string(),
             service: named.service.to_string(),
         };
         let services = registration.hooks.ecs_services.iter().map(service);
-        registration.targets.iter().map(alias).chain(services).collect()
+        registration.targets.iter().filter_map(Self::of_target).chain(services).collect()
+    }
+}
+
+impl Place {
+    /// The place of a target, if deployments can shift it.
+    fn of_target(target: &Target) -> Option<Self> {
+        match &target.place {
+            place::Place::LambdaAlias(LambdaAlias { function, alias }) => {
+                Some(Self::Alias { function: function.clone(), alias: alias.clone() })
+            }
+            place::Place::EcsService(Service { cluster, service, .. }) => {
+                Some(Self::Service { cluster: cluster.to_string(), service: service.to_string() })
+            }
+            place::Place::LoadBalancer(_)
+            | place::Place::ApiStage(_)
+            | place::Place::Configuration(_)
+            | place::Place::DnsRecords(_)
+            | place::Place::Stack(_)
+            | place::Place::StateMachineAlias(_) => None,
+        }
     }
 }
 

@@ -42,7 +42,7 @@ fn rules(subject: &Subject<'_>) -> Vec<(String, GaugeRule)> {
     let stage = subject.run.stage().map(|(_, planned, _)| planned);
     let mut rules = Vec::new();
     if let Some(throttles_max) = stage.and_then(|stage| stage.limits.throttles_max) {
-        let name = format!("throttles of {}:{}", subject.target.function, subject.target.alias);
+        let name = format!("throttles of {}:{}", subject.alias.function, subject.alias.alias);
         rules.push((throttles_id(), once(subject, name, f64::from(throttles_max))));
     }
     for (index, queue) in registration.dead_letter_queues.iter().enumerate() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::expression::with_prefix;
 use super::minutes::{Span, spans};
 use super::{Query, Question, Questions, Wanted};
-use crate::names::{FunctionVersion, Weight};
+use crate::names::{Version, Weight};
 use crate::pipeline::Tempo;
 use crate::preflight::Subject;
 use crate::registration::{CANDIDATE, MetricCheck, MetricSource, STABLE};
@@ -84,7 +84,7 @@ fn requests_of(subject: &Subject<'_>, of: Of, spans: &[Span]) -> Vec<Query> {
     let (whose, version) = match of {
         Of::Candidate => (format!("version {}", subject.change.candidate), Some(subject.change.candidate)),
         Of::Stable => (format!("version {}", subject.change.stable), Some(subject.change.stable)),
-        Of::Alias => (format!("{}:{}", subject.target.function, subject.target.alias), None),
+        Of::Alias => (format!("{}:{}", subject.alias.function, subject.alias.alias), None),
     };
     let query = |series: &str, what: String, name: &str, stat: String| Query {
         id: of.id(series),
@@ -109,8 +109,8 @@ fn requests_of(subject: &Subject<'_>, of: Of, spans: &[Span]) -> Vec<Query> {
 }
 
 /// A metric of the alias, or of one version behind it.
-fn lambda(subject: &Subject<'_>, name: &str, version: Option<FunctionVersion>) -> MetricSource {
-    let (function, alias) = (&subject.target.function, &subject.target.alias);
+fn lambda(subject: &Subject<'_>, name: &str, version: Option<Version>) -> MetricSource {
+    let (function, alias) = (&subject.alias.function, &subject.alias.alias);
     let mut dimensions = BTreeMap::from([
         ("FunctionName".to_owned(), function.to_string()),
         ("Resource".to_owned(), format!("{function}:{alias}")),
@@ -160,7 +160,7 @@ fn gauge_queries(subject: &Subject<'_>, weight: Weight) -> Vec<Query> {
     let mut queries = Vec::new();
     let limits = subject.run.stage().map(|(_, planned, _)| &planned.limits);
     if limits.is_some_and(|limits| limits.throttles_max.is_some()) {
-        let what = format!("throttles of {}:{}", subject.target.function, subject.target.alias);
+        let what = format!("throttles of {}:{}", subject.alias.function, subject.alias.alias);
         queries.push(asked(throttles_id(), what, lambda(subject, "Throttles", None)));
     }
     let queues = registration.dead_letter_queues.iter().enumerate();

@@ -13,7 +13,7 @@ const UNMET_TOLD_MAX: usize = 3;
 impl Subject<'_> {
     /// Lambda would let the version be called.
     pub(super) fn check_invocable(&self, invocable: &Seen<()>) -> Check {
-        let version = format!("{}:{}", self.target.function, self.change.candidate);
+        let version = format!("{}:{}", self.alias.function, self.change.candidate);
         let remark = match invocable {
             Ok(()) => Remark::passed(format!("{version} may be called")),
             Err(unseen) => Remark::failed(format!("that {version} may be called {unseen}")),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Remark;
 use crate::names::{Generation, ServiceName};
 use crate::pipeline::{Onward, Run, Waivable, Waiver};
+use crate::place::LambdaAlias;
 use crate::registration::{Registration, Target};
 use crate::release::{Change, Phase, Release};
 use crate::shift::Refusal;
@@ -63,6 +64,8 @@ pub struct Subject<'record> {
     pub change: &'record Change,
     /// Where.
     pub target: &'record Target,
+    /// The alias that it is: only aliases are driven by a state machine.
+    pub alias: &'record LambdaAlias,
 }
 
 /// Finds the release that is meant, or says why it cannot be checked.
@@ -100,7 +103,8 @@ pub fn standing<'record>(
     };
     let change = change.ok_or_else(unclear)?;
     let target = record.registration.target(&change.target).ok_or_else(unclear)?;
-    Ok(Standing::Open(Subject { record, release, run, change, target }))
+    let alias = target.lambda().ok_or_else(|| Refusal::NotAnAlias { target: target.name.clone() })?;
+    Ok(Standing::Open(Subject { record, release, run, change, target, alias }))
 }
 
 /// What lies around the versions of a release: the service's guards, queues and freezes, and what of them is waived. A

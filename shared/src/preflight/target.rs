@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::facts::{Facts, Seen, Unseen, VersionState};
 use super::subject::Subject;
 use super::{Check, Remark};
-use crate::names::FunctionVersion;
+use crate::names::Version;
 use crate::pipeline::Waivable;
 use crate::shift::{Refusal, check_alike, check_quarantine, usable};
 use crate::situation::Sighting;
@@ -14,7 +14,7 @@ use crate::traffic::Traffic;
 impl Subject<'_> {
     /// The alias serves what the release was opened on.
     pub(super) fn check_alias(&self, live: &Sighting) -> Check {
-        let alias = format!("{}:{}", self.target.function, self.target.alias);
+        let alias = format!("{}:{}", self.alias.function, self.alias.alias);
         let expected = Traffic::all_on(self.change.stable);
         let remark = match live {
             Sighting::Alias(live) if live.traffic == expected => {
@@ -24,7 +24,7 @@ impl Subject<'_> {
                 "{alias} serves {}, but the release was opened on {expected}: somebody else moved it",
                 live.traffic
             )),
-            Sighting::Missing => Remark::failed(format!("{alias} does not exist")),
+            Sighting::Missing | Sighting::Place(_) => Remark::failed(format!("{alias} does not exist")),
             Sighting::Unseen { why } => Remark::failed(format!("{alias} {}", Unseen::because(why))),
         };
         remark.of("alias")
@@ -37,13 +37,13 @@ impl Subject<'_> {
         Check::of("version", remarks.into())
     }
 
-    fn readiness(&self, version: FunctionVersion, state: &Seen<Option<VersionState>>) -> Remark {
+    fn readiness(&self, version: Version, state: &Seen<Option<VersionState>>) -> Remark {
         let state = match state {
             Ok(state) => state.as_ref(),
             Err(unseen) => return Remark::failed(format!("version {version} {unseen}")),
         };
         let snapshot = state.and_then(|state| state.snapshot.as_deref());
-        match (usable(&self.target.function, version, state.map(|state| &state.facts)), snapshot) {
+        match (usable(&self.alias.function, version, state.map(|state| &state.facts)), snapshot) {
             (Err(refusal), _) => Remark::failed(refusal),
             (Ok(_), None) => Remark::passed(format!("version {version} is Active")),
             (Ok(_), Some("On")) => Remark::passed(format!("version {version} is Active, its snapshot On")),
@@ -119,7 +119,9 @@ impl Subject<'_> {
                 Remark::passed(format!("version {stable} is pinned by {}", pin.alias))
             }
             Sighting::Alias(pin) => unpinned(format!("{} names {}", pin.alias, pin.traffic)),
-            Sighting::Missing => unpinned("no alias keeps it, so it can be deleted".to_owned()),
+            Sighting::Missing | Sighting::Place(_) => {
+                unpinned("no alias keeps it, so it can be deleted".to_owned())
+            }
             Sighting::Unseen { why } => unpinned(format!("its alias {}", Unseen::because(why))),
         };
         remark.of("pin")
@@ -129,10 +131,10 @@ impl Subject<'_> {
     pub(super) fn check_provisioned_concurrency(&self, facts: &Facts) -> Check {
         let mut remarks: Vec<Remark> = Vec::new();
         for (qualifier, provisioned) in &facts.provisioned {
-            let name = format!("{}:{qualifier}", self.target.function);
+            let name = format!("{}:{qualifier}", self.alias.function);
             match provisioned {
                 Ok(None) => {}
-                Ok(Some(executions)) if *qualifier == self.target.alias.as_str() => {
+                Ok(Some(executions)) if *qualifier == self.alias.alias.as_str() => {
                     remarks.push(Remark::noted(format!(
                         "{name} has {executions} provisioned executions: they cannot be changed while its traffic is \
                          split, and version {} loses them once another one is primary, so a rollback may land cold",

@@ -12,8 +12,9 @@ use crate::judge::{Tally, requests_to_prove};
 use crate::measure::{Answers, Query, Question, Wanted};
 use crate::names::Weight;
 use crate::pipeline::{Tempo, Waivable};
+use crate::place::LambdaAlias;
 use crate::reason::duration;
-use crate::registration::{MetricSource, Target, Unproven};
+use crate::registration::{MetricSource, Unproven};
 use crate::strategy::PlannedStage;
 
 /// The requests to the alias of the last day.
@@ -35,13 +36,13 @@ const ERRORS: &str = "errors";
 
 impl TrafficHistory {
     /// What CloudWatch is asked: the last day, in whole periods of which it has everything.
-    pub fn question(target: &Target, now: Timestamp, tempo: Tempo) -> Question {
+    pub fn question(alias: &LambdaAlias, now: Timestamp, tempo: Tempo) -> Question {
         let period_ms = i64::try_from(tempo.minutes(PERIOD_MINUTES).as_millis()).unwrap_or(i64::MAX).max(1);
         let settled = tempo.settled(now);
         let begun = SignedDuration::from_millis(settled.as_millisecond().rem_euclid(period_ms));
         let to = settled.saturating_sub(begun).unwrap_or(settled);
         let from = to.saturating_sub(tempo.minutes(DAY_MINUTES)).unwrap_or(to);
-        let queries = vec![sum_of(REQUESTS, "Invocations", target), sum_of(ERRORS, "Errors", target)];
+        let queries = vec![sum_of(REQUESTS, "Invocations", alias), sum_of(ERRORS, "Errors", alias)];
         Question { from, to, period_seconds: PERIOD_MINUTES * 60, queries }
     }
 
@@ -173,7 +174,7 @@ impl Subject<'_> {
     }
 }
 
-fn sum_of(id: &str, metric: &str, Target { function, alias, .. }: &Target) -> Query {
+fn sum_of(id: &str, metric: &str, LambdaAlias { function, alias }: &LambdaAlias) -> Query {
     let dimensions = BTreeMap::from([
         ("FunctionName".to_owned(), function.to_string()),
         ("Resource".to_owned(), format!("{function}:{alias}")),

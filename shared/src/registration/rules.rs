@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Registration;
 use crate::names::AlarmArn;
+use crate::place::LambdaAlias;
 use crate::shift::PIN_SUFFIX;
 
 mod checks;
@@ -77,7 +78,7 @@ impl Registration {
             ));
         }
         let mut names = BTreeSet::new();
-        let mut aliases = BTreeSet::new();
+        let mut places = BTreeSet::new();
         for (index, target) in self.targets.iter().enumerate() {
             if !names.insert(&target.name) {
                 violations.push(Violation::new(
@@ -86,17 +87,19 @@ impl Registration {
                     "names are unique",
                 ));
             }
-            if !aliases.insert((&target.function, &target.alias)) {
+            if !places.insert((target.place.to_string(), &target.reach)) {
                 violations.push(Violation::new(
-                    format!("targets[{index}].alias"),
-                    format!("{}:{}", target.function, target.alias),
-                    "an alias belongs to one target",
+                    format!("targets[{index}]"),
+                    &target.place,
+                    "a place belongs to one target",
                 ));
             }
-            if target.alias.as_str().ends_with(PIN_SUFFIX) {
+            if let Some(LambdaAlias { alias, .. }) = target.lambda()
+                && alias.as_str().ends_with(PIN_SUFFIX)
+            {
                 violations.push(Violation::new(
                     format!("targets[{index}].alias"),
-                    &target.alias,
+                    alias,
                     format!("names that end in {PIN_SUFFIX} are for the aliases that pin rollback targets"),
                 ));
             }

@@ -1,11 +1,12 @@
 //! The steps of a shift: written down, pinned, moved, read back, confirmed, told.
 
-use super::{Case, Completes, Refusal, Shift, fresh, has_ended, intent_of};
+use super::{Case, Completes, Refusal, Shift, fresh, has_ended};
 use crate::decide::{notice_of_end, thread};
 use crate::metrics::Metric;
 use crate::names::Weight;
 use crate::notice::{Notice, Severity};
-use crate::plan::{LedgerWrite, SetTraffic, Step, Steps};
+use crate::place::{LambdaAlias, Wanted};
+use crate::plan::{LedgerWrite, Step, Steps};
 use crate::reason::seconds_between;
 use crate::release::{Change, Event, KnownGood, Phase, Release, Report};
 use crate::traffic::Traffic;
@@ -37,7 +38,7 @@ impl Case<'_> {
         let wanted = Traffic::split(change.stable, change.candidate, weight);
         self.check_barrier(wanted)?;
 
-        let intended = Change { intent: Some(intent_of(weight, self.live)), ..change.clone() };
+        let intended = self.intending(&change, weight);
         let mut intending =
             with_change(release.after(Event::Shifted, self.moment.now, None).map_err(illegal)?, intended);
         if had_none {
@@ -45,10 +46,9 @@ impl Case<'_> {
         }
         // Of a hold that a person overrides, nothing is left to tell.
         intending.report = Report::NotDue;
-        let confirmed = Change { weight, intent: None, ..change.clone() };
-        let is_complete = intending.changes.iter().all(|other| {
-            other.target == change.target || (other.weight == Weight::ALL && other.intent.is_none())
-        }) && completes == Completes::Now;
+        let confirmed = Change { weight, intent: None, claim: None, ..change.clone() };
+        let others = intending.changes.iter().filter(|other| other.target != change.target);
+        let is_complete = { others }.all(Change::is_on_candidate) && completes == Completes::Now;
         let event = if is_complete { Event::Promoted } else { Event::Shifted };
         let because = format!("version {} took all traffic", change.candidate);
         let done = with_change(intending.after(event, self.moment.now, because).map_err(illegal)?, confirmed);
@@ -56,13 +56,10 @@ impl Case<'_> {
         let mut steps = self.tell_untold();
         steps.push(vec![Step::Write(Box::new(LedgerWrite::of(intending)))]);
         steps.extend(self.pin(&change).map(|pin| vec![pin]));
-        let step = self.set_traffic(wanted);
-        // An earlier shift may still be under way, and must not land after this one.
-        if self.live.traffic != wanted || change.may_still_shift(&self.live.revision) {
-            steps.extend(traffic_rows(step));
-        } else {
-            steps.push(vec![step.confirm_unchanged()]);
-        }
+        steps.extend(self.traffic_rows(
+            Some(&change),
+            Wanted { stable: change.stable, candidate: change.candidate, weight },
+        )?);
         let known_good = if is_complete { self.known_good(&done) } else { Vec::new() };
         let metrics = metrics_of(&done, is_new, is_complete, weight);
         let notice = (is_new || is_complete).then(|| self.notice(&done, &change, wanted));
@@ -85,11 +82,13 @@ impl Case<'_> {
 
     /// The rollback target stays pinned from the opening of a release to the opening of the next.
     pub(super) fn pin(&self, change: &Change) -> Option<Step> {
-        let alias = super::pin_alias(&self.target.alias)?;
+        let LambdaAlias { function, alias } = self.target.lambda()?;
+        let alias = super::pin_alias(alias)?;
         let is_pinned =
             self.seen.pin.as_ref().is_some_and(|pin| pin.traffic == Traffic::all_on(change.stable));
         (!is_pinned).then(|| Step::Pin {
-            function: self.target.function.clone(),
+            reach: self.target.reach.clone(),
+            function: function.clone(),
             alias,
             version: change.stable,
             replaces: self.seen.pin.as_ref().map(|pin| pin.revision.clone()),
@@ -136,12 +135,6 @@ impl Case<'_> {
     pub(super) fn opened_by(&self) -> String {
         self.request.requested_by.clone().unwrap_or_else(|| "an operator".to_owned())
     }
-}
-
-/// The call that moves traffic, and the one that reads it back.
-pub(super) fn traffic_rows(step: SetTraffic) -> Steps {
-    let confirm = step.confirm();
-    vec![vec![Step::SetTraffic(step)], vec![confirm]]
 }
 
 pub(super) fn with_change(mut release: Release, change: Change) -> Release {

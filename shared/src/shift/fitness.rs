@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Refusal;
-use crate::names::{FunctionName, FunctionVersion, TargetName};
+use crate::names::{FunctionName, TargetName, Version};
 use crate::situation::{ServiceRecord, VersionFacts};
 
 /// The version exists and can serve.
 pub(crate) fn usable<'facts>(
     function: &FunctionName,
-    version: FunctionVersion,
+    version: Version,
     facts: Option<&'facts VersionFacts>,
 ) -> Result<&'facts VersionFacts, Refusal> {
     let function = || function.clone();
@@ -41,7 +41,7 @@ pub(crate) fn check_alike(stable: &VersionFacts, candidate: &VersionFacts) -> Re
 pub(crate) fn check_quarantine(
     record: &ServiceRecord,
     target: &TargetName,
-    version: FunctionVersion,
+    version: Version,
     code: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Refusal> {

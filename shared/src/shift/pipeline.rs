@@ -2,13 +2,14 @@
 //! again: a task whose answer was lost is repeated.
 
 use super::books::{metrics_of, with_change};
-use super::{Case, Completes, Refusal, Shift, nothing_to_do};
+use super::{Case, Completes, Refusal, Shift, missing, nothing_to_do};
 use crate::decide::ended_key;
 use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::pipeline::{
     Onward, Reached, ReleaseRequest, Run, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
 };
+use crate::place::Wanted;
 use crate::plan::{LedgerWrite, Step, Steps};
 use crate::release::{Change, Event, Phase, Release};
 use crate::situation::Sighting;
@@ -47,15 +48,15 @@ impl Case<'_> {
             let why = "what is waived needs a reason: give override".to_owned();
             return Err(Refusal::Malformed { why });
         }
-        let stable = self.live.traffic.primary;
+        let stable = self.live.traffic().primary;
         if request.version == stable {
             return Err(Refusal::SameVersion { version: stable });
         }
         let waives = |check| request.waive.contains(&check);
         self.check_before_opening(waives(Waivable::Hold))?;
         // A split that another release left behind would lose the alarms that watch it.
-        if self.live.traffic.secondary.is_some() {
-            return Err(Refusal::LeftoverWeights { serving: self.live.traffic });
+        if self.live.traffic().secondary.is_some() {
+            return Err(Refusal::LeftoverWeights { serving: self.live.traffic() });
         }
         if !waives(Waivable::Hold) {
             self.check_rollbacks()?;
@@ -96,7 +97,7 @@ impl Case<'_> {
 
     /// What follows once an opening is written down.
     fn follows_opening(&self, opened: &Release, change: &Change) -> Steps {
-        let notice = self.notice(opened, change, self.live.traffic);
+        let notice = self.notice(opened, change, self.live.traffic());
         let pin = self.pin(change).map(|pin| vec![pin]);
         pin.into_iter().chain([vec![Step::Tell(Box::new(notice))]]).collect()
     }
@@ -113,7 +114,7 @@ impl Case<'_> {
     }
 
     fn opened_run(&self, release: &Release) -> Shift {
-        let shift = nothing_to_do(self.live.traffic);
+        let shift = nothing_to_do(self.live.traffic());
         Shift { generation: Some(release.generation), ..shift }
     }
 
@@ -130,7 +131,7 @@ impl Case<'_> {
             Phase::Shifting => {}
             // An earlier try of this task has completed it, and may have died before it had told.
             Phase::Complete if stage == run.strategy.stages.len() => {
-                let notice = self.notice(release, change, self.live.traffic);
+                let notice = self.notice(release, change, self.live.traffic());
                 return Ok(Shift { steps: vec![vec![Step::Tell(Box::new(notice))]], ..self.ended(release) });
             }
             // A person has promoted it.
@@ -154,7 +155,7 @@ impl Case<'_> {
         }
         let wanted = Traffic::split(change.stable, change.candidate, planned.weight);
         let is_there =
-            change.weight == planned.weight && change.intent.is_none() && self.live.traffic == wanted;
+            change.weight == planned.weight && change.intent.is_none() && self.live.traffic() == wanted;
         if stage < begun && is_there {
             let onward = Some(onward_after_shift(run, stage));
             return Ok(Shift { generation: Some(generation), onward, ..nothing_to_do(wanted) });
@@ -189,9 +190,9 @@ impl Case<'_> {
     ) -> Result<Shift, Refusal> {
         let wanted = Traffic::all_on(change.candidate);
         self.check_drift(change, wanted)?;
-        if change.weight != Weight::ALL || change.intent.is_some() || self.live.traffic != wanted {
+        if change.weight != Weight::ALL || change.intent.is_some() || self.live.traffic() != wanted {
             return Err(Refusal::Drifted {
-                serving: self.live.traffic,
+                serving: self.live.traffic(),
                 confirmed: Traffic::split(change.stable, change.candidate, change.weight),
                 intended: change.intent.as_ref().map(|intent| intent.weight),
             });
@@ -219,25 +220,35 @@ impl Case<'_> {
     /// A person may have joined other targets to the release. It completes with them or not at all.
     fn confirm_all_on_candidate(&self, generation: Generation, change: &Change) -> Result<Step, Refusal> {
         let wanted = Traffic::all_on(change.candidate);
-        let has_all = change.weight == Weight::ALL && change.intent.is_none();
+        let has_all = change.is_on_candidate();
         match self.seen.situation.live.get(&change.target) {
             Some(Sighting::Alias(live)) if has_all && live.traffic == wanted => Ok(Step::Confirm {
+                reach: self.reach_of(&change.target),
                 function: live.function.clone(),
                 alias: live.alias.clone(),
                 traffic: wanted,
                 revision: Some(live.revision.clone()),
             }),
             Some(Sighting::Unseen { why }) => Err(Refusal::Unseen { why: why.clone() }),
-            Some(Sighting::Alias(_) | Sighting::Missing) | None => Err(Refusal::Unfinished {
-                generation,
-                target: change.target.clone(),
-                candidate: change.candidate,
-            }),
+            Some(Sighting::Place(live)) if has_all && live.traffic == wanted => {
+                let target = self.seen.situation.record.registration.target(&change.target);
+                let wanted =
+                    Wanted { stable: change.stable, candidate: change.candidate, weight: Weight::ALL };
+                let target = target.ok_or_else(|| missing(self.target))?;
+                Ok(self.see(target, wanted))
+            }
+            Some(Sighting::Alias(_) | Sighting::Place(_) | Sighting::Missing) | None => {
+                Err(Refusal::Unfinished {
+                    generation,
+                    target: change.target.clone(),
+                    candidate: change.candidate,
+                })
+            }
         }
     }
 
     fn ended(&self, release: &Release) -> Shift {
-        let shift = nothing_to_do(self.live.traffic);
+        let shift = nothing_to_do(self.live.traffic());
         Shift { generation: Some(release.generation), onward: Some(Onward::at_the_end(release)), ..shift }
     }
 

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::list_of;
 use crate::error_type::ErrorType;
-use crate::names::{AliasName, DeploymentId, FunctionName, FunctionVersion, Generation, TargetName, Weight};
+use crate::names::{AliasName, DeploymentId, FunctionName, Generation, TargetName, Version, Weight};
+use crate::place::Blocked;
 use crate::registration::Violation;
 use crate::release::{IllegalTransition, Phase};
 use crate::traffic::{Traffic, WeightListError};
@@ -28,6 +29,44 @@ pub enum Refusal {
         named: Option<TargetName>,
         /// Those there are.
         targets: Vec<TargetName>,
+    },
+    /// It is no alias of a function, and no state machine drives it.
+    #[error(
+        "target {target} is not an alias of a function: a state machine cannot prove a stage of it. Shift it with ripcord weights"
+    )]
+    NotAnAlias {
+        /// The target.
+        target: TargetName,
+    },
+    /// No version of the target can have such a name.
+    #[error("{version} cannot be a version of {place}: its versions are published numbers")]
+    VersionUnlike {
+        /// The place.
+        place: String,
+        /// The version.
+        version: Version,
+    },
+    /// A place is not there.
+    #[error("{place} does not exist")]
+    PlaceMissing {
+        /// The place.
+        place: String,
+    },
+    /// A place cannot be brought where it is wanted.
+    #[error("target {target} cannot be shifted: {why}")]
+    Blocked {
+        /// The target.
+        target: TargetName,
+        /// Why not.
+        why: Blocked,
+    },
+    /// Another shift of a place may still be under way, or its rollback is.
+    #[error("target {target} is being moved by another until {until} at the latest: look and try again")]
+    BeingMoved {
+        /// The target.
+        target: TargetName,
+        /// When that one's invocation will have ended.
+        until: Timestamp,
     },
     /// The alias is not there.
     #[error("the alias {function}:{alias} does not exist")]
@@ -67,9 +106,9 @@ pub enum Refusal {
         /// The release.
         generation: Generation,
         /// Its stable version.
-        stable: FunctionVersion,
+        stable: Version,
         /// Its candidate.
-        candidate: FunctionVersion,
+        candidate: Version,
     },
     /// The release has ended.
     #[error("release {generation} is {phase}{}", because.as_ref().map_or(String::new(), |because| format!(": {because}")))]
@@ -119,7 +158,7 @@ pub enum Refusal {
         /// The function.
         function: FunctionName,
         /// The version.
-        version: FunctionVersion,
+        version: Version,
     },
     /// The version cannot serve yet, or any more.
     #[error("version {version} of {function} is {state}, not Active")]
@@ -127,7 +166,7 @@ pub enum Refusal {
         /// The function.
         function: FunctionName,
         /// The version.
-        version: FunctionVersion,
+        version: Version,
         /// Its state.
         state: String,
     },
@@ -135,9 +174,9 @@ pub enum Refusal {
     #[error("versions {stable} and {candidate} have different {what}s: an alias cannot route to both")]
     VersionsDiffer {
         /// The stable version.
-        stable: FunctionVersion,
+        stable: Version,
         /// The candidate.
-        candidate: FunctionVersion,
+        candidate: Version,
         /// In what they differ.
         what: &'static str,
     },
@@ -147,11 +186,11 @@ pub enum Refusal {
     )]
     PastBarrier {
         /// A version that is being served.
-        from: FunctionVersion,
+        from: Version,
         /// The older version that would gain traffic.
-        to: FunctionVersion,
+        to: Version,
         /// The first version that needs the migration.
-        since: FunctionVersion,
+        since: Version,
         /// What was migrated.
         migration: String,
     },
@@ -161,7 +200,7 @@ pub enum Refusal {
     )]
     Quarantined {
         /// The version.
-        version: FunctionVersion,
+        version: Version,
         /// The release that was rolled back.
         generation: Generation,
         /// When.
@@ -179,7 +218,7 @@ pub enum Refusal {
     #[error("version is {version}: the alias serves that version already, so there is nothing to release")]
     SameVersion {
         /// The version.
-        version: FunctionVersion,
+        version: Version,
     },
     /// A state machine drives the release, and a person would come between.
     #[error(
@@ -253,7 +292,7 @@ pub enum Refusal {
         /// The other target.
         target: TargetName,
         /// Its candidate.
-        candidate: FunctionVersion,
+        candidate: Version,
     },
     /// The phase does not allow it.
     #[error(transparent)]
@@ -273,10 +312,13 @@ impl Refusal {
             | Self::TargetUntouched { .. }
             | Self::Strategy { .. }
             | Self::SameVersion { .. }
+            | Self::NotAnAlias { .. }
+            | Self::VersionUnlike { .. }
             | Self::NotDriven { .. } => ErrorType::RequestInvalid,
-            Self::AliasMissing { .. } => ErrorType::AliasMissing,
-            Self::Unseen { .. } => ErrorType::ShiftFailed,
+            Self::AliasMissing { .. } | Self::PlaceMissing { .. } => ErrorType::AliasMissing,
+            Self::Unseen { .. } | Self::Blocked { .. } => ErrorType::ShiftFailed,
             Self::Driven { .. }
+            | Self::BeingMoved { .. }
             | Self::DrivenByCodeDeploy { .. }
             | Self::OtherRelease { .. }
             | Self::ReleaseOpen { .. }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ripcord::decide::{Decision, Moment};
 use ripcord::deployment::{DeploymentChange, Deployments};
-use ripcord::names::{DeploymentId, FunctionVersion, RevisionId};
+use ripcord::names::{DeploymentId, RevisionId, Version};
 use ripcord::notice::Notice;
 use ripcord::plan::{LedgerWrite, SetTraffic, Step, Steps};
 use ripcord::registration::Registration;
@@ -14,8 +14,8 @@ use ripcord::traffic::{Traffic, WeightList};
 
 use super::codedeploy::CodeDeploy;
 
-pub(crate) fn v(number: u64) -> FunctionVersion {
-    FunctionVersion::new(number).unwrap()
+pub(crate) fn v(number: u64) -> Version {
+    Version::new(number).unwrap()
 }
 
 /// A time of the one day on which everything begins, like `10:05:00`.
@@ -35,7 +35,7 @@ pub(crate) fn moment(time: Timestamp) -> Moment {
 /// Traffic as people write it: `1:90,2:10`; the first version is the primary one.
 pub(crate) fn traffic(weights: &str) -> Traffic {
     let list: WeightList = weights.parse().unwrap();
-    let versions: Vec<FunctionVersion> = list.versions().collect();
+    let versions: Vec<Version> = list.versions().collect();
     match versions.as_slice() {
         [primary] => Traffic::all_on(*primary),
         [primary, other] => Traffic { primary: *primary, secondary: Some((*other, list.share_of(*other))) },
@@ -212,6 +212,7 @@ impl World {
                 Some(_) if clock < *until => Answer::Waiting,
                 Some(_) => Answer::Pending,
             },
+            Step::Turn(_) | Step::See(_) => unreachable!("this world has no place but an alias"),
             Step::Write(write) => self.write(write),
             Step::Hear { heard, now, .. } => self.hear(heard, *now),
             Step::Tell(notice) => {

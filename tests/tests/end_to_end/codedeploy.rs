@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ripcord::finding::Found;
-use ripcord::names::{FunctionVersion, Generation};
+use ripcord::names::{Generation, Version};
 use ripcord::registration::Registration;
 use ripcord::release::{Phase, Release, Report};
 use ripcord_rehearsal::alarms::evaluate::AlarmState;
@@ -106,7 +106,7 @@ impl Deployed {
     }
 
     /// A new version, deployed without hooks, the way a pipeline of one's own does; returns the version.
-    async fn start(&self, config: &str) -> FunctionVersion {
+    async fn start(&self, config: &str) -> Version {
         let version = self.scene.stage.publish(&self.scene.local, Default::default()).await.unwrap();
         let (application, group) = self.group().await;
         let serving = self.scene.routing().await.version;
@@ -124,7 +124,7 @@ impl Deployed {
     }
 
     /// A release that CodeDeploy has finished and the ledger knows of; what happened until then is forgotten.
-    async fn finished(&self, generation: u64) -> FunctionVersion {
+    async fn finished(&self, generation: u64) -> Version {
         let version = self.start("CodeDeployDefault.LambdaAllAtOnce").await;
         self.until("completion", |release| {
             release.generation == Generation(generation) && release.phase == Phase::Complete
@@ -135,7 +135,7 @@ impl Deployed {
     }
 
     /// A release that CodeDeploy has given a tenth of the traffic; what happened until then is forgotten.
-    async fn under_way(&self, generation: u64) -> FunctionVersion {
+    async fn under_way(&self, generation: u64) -> Version {
         let version = self.start("CodeDeployDefault.LambdaCanary10Percent30Minutes").await;
         self.until("the release", |release| release.generation == Generation(generation)).await;
         let deadline = Instant::now() + WAIT_MAX;

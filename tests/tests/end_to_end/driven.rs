@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ripcord::finding::Finding;
-use ripcord::names::{FunctionVersion, Generation, ServiceName};
+use ripcord::names::{Generation, ServiceName, Version};
 use ripcord::pipeline::Awaiting;
 use ripcord::registration::Registration;
 use ripcord::release::{Release, Report};
@@ -49,11 +49,11 @@ impl Driven {
     }
 
     /// A new version; how it behaves is the simulated traffic's business.
-    pub(crate) async fn candidate(&self) -> FunctionVersion {
+    pub(crate) async fn candidate(&self) -> Version {
         self.scene.stage.publish(&self.scene.local, Behaviour::default()).await.unwrap()
     }
 
-    pub(crate) async fn start(&self, version: FunctionVersion, fields: Value) -> String {
+    pub(crate) async fn start(&self, version: Version, fields: Value) -> String {
         let mut input = json!({ "service": SERVICE, "version": version.to_string(), "requested_by": "ada" });
         input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.scene.stage.start_release(&self.scene.local, &input).await.unwrap()

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ripcord::names::{FunctionVersion, Generation};
+use ripcord::names::{Generation, Version};
 use ripcord::release::{Phase, Release, Report};
 use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::checkout::SERVICE;
@@ -19,7 +19,7 @@ use crate::scene::{ANSWER_WAIT_MAX, alarm_now};
 /// A release that is under way, whose next task the test delivers.
 struct Begun<'driven> {
     driven: &'driven Driven,
-    candidate: FunctionVersion,
+    candidate: Version,
     execution: String,
     generation: Generation,
     /// What ends it, which is known by its time, and so is the same at every delivery.
@@ -44,7 +44,7 @@ struct Task {
 }
 
 /// A release of two stages, which nobody judges before the test is over. Alarms that fire before it are waived.
-fn input(candidate: FunctionVersion) -> Value {
+fn input(candidate: Version) -> Value {
     json!({
         "service": SERVICE,
         "version": candidate.to_string(),
@@ -78,7 +78,7 @@ fn give_up(begun: &Begun<'_>) -> Value {
 
 impl<'driven> Begun<'driven> {
     /// Opens a release and takes it to its stages, as far as the task needs it.
-    async fn before(driven: &'driven Driven, candidate: FunctionVersion, task: &Task) -> Self {
+    async fn before(driven: &'driven Driven, candidate: Version, task: &Task) -> Self {
         let generation = match driven.scene.stage.record().await.unwrap().unwrap().release {
             Some(release) => Generation(release.generation.0 + 1),
             None => Generation(1),
@@ -215,7 +215,7 @@ fn run_of(release: &Release) -> String {
 }
 
 /// Cuts a task everywhere; every end must be the one that it has without a cut, which is returned.
-async fn ends_alike(driven: &Driven, candidate: FunctionVersion, task: Task) -> String {
+async fn ends_alike(driven: &Driven, candidate: Version, task: Task) -> String {
     let begun = Begun::before(driven, candidate, &task).await;
     let answer = begun.finish(&task, || (task.event)(&begun, 1), "without a cut").await;
     let expected = begun.end(&answer).await;

@@ -3,7 +3,7 @@
 
 use std::process::Stdio;
 
-use ripcord::names::FunctionVersion;
+use ripcord::names::Version;
 use ripcord::release::Phase;
 use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::executions::ExecutionStatus;
@@ -202,7 +202,7 @@ async fn a_fix_is_withdrawn_while_an_alarm_fires_unless_a_person_waives_it() {
     let fix = published(&driven).await;
     let _traffic = traffic(&driven, &[("1", 300), (&fix, 1)]);
     driven.until_alarm("checkout-error-rate", AlarmState::Alarm).await;
-    let version: FunctionVersion = fix.parse().unwrap();
+    let version: Version = fix.parse().unwrap();
 
     let text = terminal.says(3, &deploy(&fix, &["2m"])).await;
     assert!(text.contains("checkout-error-rate"), "{text}");

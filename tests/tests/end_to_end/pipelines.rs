@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ripcord::names::FunctionVersion;
+use ripcord::names::Version;
 use ripcord::release::Phase;
 use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::alarms::metrics::{MetricFault, MetricTrouble};
@@ -26,7 +26,7 @@ const HEALTHY: SimulatedBehaviour = SimulatedBehaviour {
 };
 
 /// 6,000 requests a minute of the plan, a tenth of a per cent of which fail, whatever the version, unless said otherwise.
-fn traffic(driven: &Driven, candidate: FunctionVersion, behaviour: SimulatedBehaviour) -> Simulation {
+fn traffic(driven: &Driven, candidate: Version, behaviour: SimulatedBehaviour) -> Simulation {
     let options =
         SimulationOptions { requests_per_minute: 6_000.0, ..SimulationOptions::new("checkout", "live") };
     driven.scene.local.simulate(options.version("1", HEALTHY).version(candidate.to_string(), behaviour))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ripcord::names::FunctionVersion;
+use ripcord::names::Version;
 use ripcord::registration::Registration;
 use ripcord::release::{Release, Report};
 use ripcord_rehearsal::checkout::{Behaviour, SERVICE, ShiftedBy, Stage};
@@ -65,7 +65,7 @@ impl Scene {
     }
 
     /// Publishes a version and gives it a share of the traffic; what happened until then is forgotten.
-    pub(crate) async fn release(&self, percent: u32) -> FunctionVersion {
+    pub(crate) async fn release(&self, percent: u32) -> Version {
         let candidate = self.stage.publish(&self.local, Behaviour::default()).await.unwrap();
         let stable = self.routing().await.version;
         let weights = if percent == 100 {

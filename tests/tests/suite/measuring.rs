@@ -105,8 +105,8 @@ impl Case {
             gauges: answer(&asked.gauges),
             guards: Ok(vec![guard("errors", Some(AlarmState::Ok))]),
             live: Sighting::Alias(LiveAlias {
-                function: subject.target.function.clone(),
-                alias: subject.target.alias.clone(),
+                function: subject.alias.function.clone(),
+                alias: subject.alias.alias.clone(),
                 traffic: Traffic::split(
                     subject.change.stable,
                     subject.change.candidate,

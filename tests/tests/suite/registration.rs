@@ -120,7 +120,7 @@ fn targets_and_their_aliases_are_not_shared() {
     refused("/targets", twice, "targets[1].name is api: names are unique");
     let mut twice = targets(2);
     twice[0]["alias"] = json!("live");
-    refused("/targets", twice, "targets[1].alias is checkout:live: an alias belongs to one target");
+    refused("/targets", twice, "targets[1] is lambda:checkout:live: a place belongs to one target");
     let mut pin = targets(1);
     pin[0]["alias"] = json!("live-last-known-good");
     refused(
@@ -295,7 +295,7 @@ fn a_barrier_names_a_target_and_says_why() {
     let rule = "says what was migrated, because that is read at three in the morning";
     refused("/barriers/0/reason", json!(""), &format!("barriers[0].reason is \"\": {rule}"));
     refused("/barriers/0/reason", json!(" \t"), &format!("barriers[0].reason is \" \\t\": {rule}"));
-    let rule = "the version \"$LATEST\" is not valid: it must be the number of a published version (not $LATEST, not an alias)";
+    let rule = "the version \"$LATEST\" is not valid: it must be a published version's number (not $LATEST), or 1 to 92 letters, digits, '-', '_', '.' or ':'";
     malformed("/barriers/0/since_version", json!("$LATEST"), "barriers[0].since_version", rule);
 }
 
@@ -308,7 +308,11 @@ fn an_unknown_field_is_refused_by_its_path() {
             "surprise",
             "one of `$schema`, `service`, `targets`, `guards`, `stages`, `limits`, `metrics`, `dead_letter_queues`, `preflight`, `hooks`, `freezes`, `release`, `rollback`, `barriers`, `environments`",
         ),
-        ("/targets/0/surprise", "targets[0].surprise", "one of `name`, `kind`, `function`, `alias`"),
+        (
+            "/targets/0/surprise",
+            "targets[0]",
+            "`function` or `alias`, besides `name`, `kind`, `turn`, `region`, `role_arn`, `external_id`",
+        ),
         ("/guards/0/surprise", "guards[0].surprise", "`alarm`"),
         ("/stages/0/surprise", "stages[0].surprise", "one of `weight`, `bake_minutes`, `limits`, `approval`"),
         (
@@ -340,19 +344,19 @@ fn a_value_of_the_wrong_kind_is_refused_by_its_path() {
         (
             "/targets/0/kind",
             json!("alb_listener"),
-            "targets[0].kind",
-            "unknown variant `alb_listener`, expected `lambda_alias`",
+            "targets[0]",
+            "kind: unknown variant `alb_listener`, expected one of `lambda_alias`, `ecs_service`, `load_balancer`, `api_stage`, `configuration`, `dns_records`, `stack`, `state_machine_alias`",
         ),
         (
             "/targets/0/alias",
             json!("12"),
-            "targets[0].alias",
+            "targets[0]",
             "the alias name \"12\" is not valid: it must be 1 to 128 letters, digits, '-' or '_', and not only digits",
         ),
         (
             "/targets/0/function",
             json!("arn:aws:lambda:eu-west-1:123456789012:function:checkout"),
-            "targets[0].function",
+            "targets[0]",
             "the function name \"arn:aws:lambda:eu-west-1:123456789012:function:checkout\" is not valid: it must be 1 to 64 letters, digits, '-' or '_'",
         ),
         (
@@ -450,6 +454,9 @@ fn undescribed(value: &Value, node: &Value, schema: &Value, at: &str) -> Vec<Str
         Some(reference) => schema.pointer(reference.trim_start_matches('#')).unwrap(),
         None => node,
     };
+    // Of the kinds of target, the one that it says it is.
+    let is_of_kind = |kind: &&Value| kind.pointer("/properties/kind/const") == value.get("kind");
+    let node = node.get("oneOf").and_then(|kinds| kinds.as_array()?.iter().find(is_of_kind)).unwrap_or(node);
     // Any value at all, such as an event.
     if *node == Value::Bool(true) || node.as_object().is_some_and(|node| !node.contains_key("type")) {
         return Vec::new();

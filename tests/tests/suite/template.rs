@@ -16,6 +16,7 @@ use ripcord::finding::{Finding, Found};
 use ripcord::names::Generation;
 use ripcord::notice::{Notice, Severity};
 use ripcord::plan::{KeepLogs, LedgerWrite, Reversal, SetTraffic, Step};
+use ripcord::registration::Reach;
 use ripcord::release::Report;
 use ripcord::situation::Heard;
 use saphyr::{LoadableYamlNode, Yaml};
@@ -83,6 +84,7 @@ fn issued_by(step: &Step) -> &'static [Function] {
             StageValidator,
         ],
         Step::Hear { .. } => &[AlarmRollback, PostTrafficHook, PreTrafficHook],
+        Step::Turn(_) | Step::See(_) => &[AlarmRollback, AliasWeightShifter],
         Step::KeepLogs(_) | Step::StopDeployment { .. } | Step::Reverse(_) | Step::Await { .. } => {
             &[AlarmRollback]
         }
@@ -101,6 +103,7 @@ fn every_step() -> Vec<Step> {
     let deployment = || "d-A1B2C3D4E".parse().unwrap();
     let at = Timestamp::UNIX_EPOCH;
     let set = SetTraffic {
+        reach: Reach::default(),
         target: "api".parse().unwrap(),
         function,
         alias,
@@ -109,6 +112,7 @@ fn every_step() -> Vec<Step> {
         revision: "r1".parse().unwrap(),
     };
     let pin = |replaces| Step::Pin {
+        reach: Reach::default(),
         function: set.function.clone(),
         alias: set.alias.clone(),
         version: v(1),
@@ -153,6 +157,7 @@ fn every_step() -> Vec<Step> {
             thread: String::new(),
         })),
         Step::KeepLogs(KeepLogs {
+            reach: Reach::default(),
             service: service(),
             generation: Generation(1),
             function: set.function.clone(),

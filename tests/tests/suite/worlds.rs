@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ripcord::decide::Moment;
-use ripcord::names::{FunctionVersion, Generation, Weight};
+use ripcord::names::{Generation, Version, Weight};
+use ripcord::place::{LambdaAlias, Place};
 use ripcord::registration::{
-    Barrier, Guard, HookPolicy, Limits, Preflight, Registration, ReleasePolicy, RollbackPolicy, Target,
-    TargetKind,
+    Barrier, Guard, HookPolicy, Limits, Preflight, Reach, Registration, ReleasePolicy, RollbackPolicy, Target,
 };
 use ripcord::release::{Change, Intent, PastRollback, Phase, Release, Report};
 use ripcord::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
@@ -21,8 +21,8 @@ mod fake;
 
 pub(crate) const SERVICE: &str = "checkout";
 
-pub(crate) fn v(number: u64) -> FunctionVersion {
-    FunctionVersion::new(number).unwrap()
+pub(crate) fn v(number: u64) -> Version {
+    Version::new(number).unwrap()
 }
 
 pub(crate) fn percent(percent: f64) -> Weight {
@@ -46,7 +46,7 @@ pub(crate) fn moment(time: Timestamp) -> Moment {
 /// Traffic as people write it: `1:90,2:10`; the first version is the primary one.
 pub(crate) fn traffic(weights: &str) -> Traffic {
     let list: WeightList = weights.parse().unwrap();
-    let versions: Vec<FunctionVersion> = list.versions().collect();
+    let versions: Vec<Version> = list.versions().collect();
     match versions.as_slice() {
         [primary] => Traffic::all_on(*primary),
         [primary, secondary] => {
@@ -59,10 +59,15 @@ pub(crate) fn traffic(weights: &str) -> Traffic {
 pub(crate) fn target(name: &str) -> Target {
     Target {
         name: name.parse().unwrap(),
-        kind: TargetKind::LambdaAlias,
-        function: format!("{SERVICE}-{name}").parse().unwrap(),
-        alias: "live".parse().unwrap(),
+        turn: 0,
+        reach: Reach::default(),
+        place: Place::LambdaAlias(lambda(name, "live")),
     }
+}
+
+/// The alias of the function behind a target of this name.
+pub(crate) fn lambda(name: &str, alias: &str) -> LambdaAlias {
+    LambdaAlias { function: format!("{SERVICE}-{name}").parse().unwrap(), alias: alias.parse().unwrap() }
 }
 
 /// A service with one alias per name, guarded by one alarm.
@@ -113,6 +118,7 @@ pub(crate) fn change(target: &str, stable: u64, candidate: u64, weight_percent: 
         artefact: Some(format!("sha-{candidate}")),
         weight: percent(weight_percent),
         intent: None,
+        claim: None,
     }
 }
 

@@ -102,7 +102,7 @@ impl Aws {
                     Some(_) if may_look_again => TokioSleep::new().sleep(LOOK_EVERY).await,
                     Some(what) => return Err(Interruption::Pending { what }),
                 },
-                Sighting::Missing => {
+                Sighting::Missing | Sighting::Place(_) => {
                     return Err(Interruption::Raced { what: format!("{function}:{alias} is gone") });
                 }
                 Sighting::Alias(_) | Sighting::Unseen { .. } if may_look_again => {

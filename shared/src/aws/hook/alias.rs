@@ -10,6 +10,7 @@ use crate::hook::{Checked, HookVerdict, Owner, answered_before, goes_back, open_
 use crate::metrics::emf_line;
 use crate::names::ServiceName;
 use crate::pipeline::Run;
+use crate::place::LambdaAlias;
 use crate::plan::Step;
 use crate::preflight::Subject;
 use crate::registration::Target;
@@ -28,6 +29,8 @@ pub struct Opened {
     pub change: Change,
     /// Where.
     pub target: Target,
+    /// The alias that it is.
+    pub alias: LambdaAlias,
 }
 
 type Settled = (Option<Owner>, HookVerdict);
@@ -46,6 +49,7 @@ impl Opened {
             run,
             change: &self.change,
             target: &self.target,
+            alias: &self.alias,
         }
     }
 }
@@ -57,8 +61,8 @@ impl Hook {
         let service = self.owner(&place).await.map_err(failed)?;
         let record = self.record(&service).await.map_err(failed)?;
         let targets = &record.registration.targets;
-        let target =
-            targets.iter().find(|target| target.function == shift.function && target.alias == shift.alias);
+        let alias = LambdaAlias { function: shift.function.clone(), alias: shift.alias.clone() };
+        let target = targets.iter().find(|target| target.lambda() == Some(&alias));
         let target =
             target.cloned().ok_or_else(|| failed(format!("{service} is no longer registered at {place}")))?;
         if goes_back(&record, &target, &shift) {
@@ -71,7 +75,7 @@ impl Hook {
         let change = release.change(&target.name).cloned();
         let change = change
             .ok_or_else(|| failed(format!("release {} is not of {}", release.generation, target.name)))?;
-        Ok(Opened { record, release, change, target })
+        Ok(Opened { record, release, change, target, alias })
     }
 
     /// The deployment's release, opened if CodeDeploy's event has not been heard yet. Whoever comes second finds it open.
@@ -129,7 +133,7 @@ impl Hook {
                 Err(failed) => deployments.unseen = Some(failed.to_string()),
             }
         }
-        let live = self.aws.alias(&target.function, &target.alias).await;
+        let live = self.aws.sight(target).await;
         let live = BTreeMap::from([(target.name.clone(), live)]);
         (signal, Situation { record, live, deployments }, Moment { now, lease_until: now })
     }
@@ -165,6 +169,8 @@ fn is_bookkeeping(step: &Step) -> bool {
     match step {
         Step::Write(_) | Step::Hear { .. } | Step::Tell(_) | Step::Note(_) | Step::Confirm { .. } => true,
         Step::SetTraffic(_)
+        | Step::Turn(_)
+        | Step::See(_)
         | Step::StopDeployment { .. }
         | Step::Reverse(_)
         | Step::Await { .. }

@@ -7,6 +7,7 @@ use crate::deployment::{
 use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::notice::{Notice, Severity};
+use crate::place::LambdaAlias;
 use crate::plan::{LedgerWrite, SetTraffic, Step};
 use crate::reason::{Reason, seconds_between};
 use crate::registration::Target;
@@ -107,6 +108,7 @@ impl Case<'_> {
                 artefact: None,
                 weight: Weight::NONE,
                 intent: None,
+                claim: None,
             }],
             ended_at: None,
             ended_because: None,
@@ -297,5 +299,8 @@ impl Case<'_> {
 }
 
 fn is_shifted(target: &Target, state: &DeploymentState) -> bool {
-    state.shift().is_some_and(|shift| shift.function == target.function && shift.alias == target.alias)
+    let is_it = |alias: &LambdaAlias, shift: &AliasShift| {
+        shift.function == alias.function && shift.alias == alias.alias
+    };
+    state.shift().zip(target.lambda()).is_some_and(|(shift, alias)| is_it(alias, shift))
 }

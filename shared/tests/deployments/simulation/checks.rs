@@ -76,6 +76,8 @@ impl Checks {
             Step::SetTraffic(_) => self.sets_alias_beneath_no_deployment(world, call),
             Step::StopDeployment { .. } | Step::Reverse(_) => {}
             Step::Await { .. }
+            | Step::Turn(_)
+            | Step::See(_)
             | Step::Confirm { .. }
             | Step::Pin { .. }
             | Step::Hear { .. }

@@ -27,7 +27,7 @@ fn serving(weights: &str) -> Sighting {
 fn unseen(sighting: &Sighting, because: &str) {
     match sighting {
         Sighting::Unseen { why } => assert!(why.contains(because), "{why}"),
-        Sighting::Alias(_) | Sighting::Missing => panic!("seen: {sighting:?}"),
+        Sighting::Alias(_) | Sighting::Place(_) | Sighting::Missing => panic!("seen: {sighting:?}"),
     }
 }
 

@@ -4,12 +4,13 @@ use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_lambda::Client as Lambda;
 use aws_smithy_mocks::mock;
 use ripcord::aws::{LedgerError, Observed, observe};
+use ripcord::place::Place;
 use ripcord::registration::Target;
 use ripcord::situation::{Sighting, Situation};
 use ripcord::traffic::Traffic;
 
 use super::scene::{Scene, alias, holds, recorded, refusal, seen_in_turn};
-use crate::worlds::{SERVICE, World, target, traffic};
+use crate::worlds::{SERVICE, World, lambda, target, traffic};
 
 async fn observed(scene: &Scene, known: &[Target]) -> Result<Observed, LedgerError> {
     observe(&scene.aws, &SERVICE.parse().unwrap(), known).await
@@ -26,7 +27,7 @@ fn situation(observed: Result<Observed, LedgerError>) -> Situation {
 fn serving(situation: &Situation, target: &str) -> Traffic {
     match &situation.live[&target.parse().unwrap()] {
         Sighting::Alias(live) => live.traffic,
-        other @ (Sighting::Missing | Sighting::Unseen { .. }) => panic!("{other:?}"),
+        other @ (Sighting::Place(_) | Sighting::Missing | Sighting::Unseen { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -58,7 +59,7 @@ async fn a_target_that_only_the_ledger_knows_is_looked_at_after_it() {
 #[tokio::test(start_paused = true)]
 async fn a_target_registered_anew_for_another_alias_is_looked_at_there() {
     let world = World::checkout();
-    let stale = Target { alias: "old".parse().unwrap(), ..target("api") };
+    let stale = Target { place: Place::LambdaAlias(lambda("api", "old")), ..target("api") };
     let old = mock!(Lambda::get_alias)
         .match_requests(|get| get.name() == Some("old"))
         .then_output(|| alias("7", &[], "r7"));

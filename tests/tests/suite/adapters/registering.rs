@@ -3,12 +3,13 @@
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_smithy_mocks::{Rule, mock};
 use ripcord::aws::RegistrationError;
+use ripcord::place::Place;
 use ripcord::registration::{Guard, Home, Registration};
 use ripcord::release::{KnownGood, Phase};
 use ripcord::situation::ServiceRecord;
 
 use super::scene::{Scene, canceled, writes};
-use crate::worlds::{World, at, canary, ended, registration, target, v};
+use crate::worlds::{World, at, canary, ended, lambda, registration, target, v};
 
 fn home() -> Home {
     Home { partition: "aws".to_owned(), region: "eu-west-1".to_owned(), account: "123456789012".to_owned() }
@@ -107,7 +108,10 @@ async fn what_breaks_a_rule_is_refused_before_anything_is_called() {
 #[tokio::test(start_paused = true)]
 async fn targets_stay_as_they_are_while_a_release_moves_them() {
     let moved = Registration {
-        targets: vec![ripcord::registration::Target { alias: "blue".parse().unwrap(), ..target("api") }],
+        targets: vec![ripcord::registration::Target {
+            place: Place::LambdaAlias(lambda("api", "blue")),
+            ..target("api")
+        }],
         ..guarded_by(&["errors"])
     };
     let mut before = seen(guarded_by(&["errors"]));
@@ -130,7 +134,7 @@ async fn what_one_transaction_does_not_hold_is_deleted_after_it() {
         let alarms: Vec<String> = (0..40).map(|alarm| format!("{kind}-{alarm}")).collect();
         let targets = (0..10).map(|index| ripcord::registration::Target {
             name: format!("api-{index}").parse().unwrap(),
-            alias: format!("{kind}-{index}").parse().unwrap(),
+            place: Place::LambdaAlias(lambda("api", &format!("{kind}-{index}"))),
             ..target("api")
         });
         Registration {

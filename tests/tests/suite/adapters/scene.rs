@@ -29,7 +29,7 @@ use aws_sdk_sns::Client as Sns;
 use aws_sdk_sns::operation::publish::{PublishInput, PublishOutput};
 use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use jiff::Timestamp;
-use ripcord::aws::{Aws, Clients, Connection, Credentials, Endpoints, SuiteNames};
+use ripcord::aws::{Aws, Clients, Connection, Credentials, Endpoints, PlaceClients, SuiteNames};
 use ripcord::situation::ServiceRecord;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -88,6 +88,15 @@ impl Scene {
                 )
             };
         }
+        let mut places = PlaceClients::default();
+        places.api_gateway = client!(aws_sdk_apigateway).into();
+        places.app_config = client!(aws_sdk_appconfig).into();
+        places.cloudformation = client!(aws_sdk_cloudformation).into();
+        places.ecr = client!(aws_sdk_ecr).into();
+        places.ecs = client!(aws_sdk_ecs).into();
+        places.load_balancers = client!(aws_sdk_elasticloadbalancingv2).into();
+        places.route53 = client!(aws_sdk_route53).into();
+        places.sts = client!(aws_sdk_sts).into();
         let aws = Aws::from_clients(
             Clients {
                 dynamodb: client!(aws_sdk_dynamodb),
@@ -97,6 +106,7 @@ impl Scene {
                 lambda: client!(aws_sdk_lambda),
                 sns: client!(aws_sdk_sns),
                 logs: client!(aws_sdk_cloudwatchlogs),
+                places,
             },
             SuiteNames {
                 table: "ripcord-ledger".to_owned(),

@@ -12,6 +12,7 @@ use ripcord::aws::{Interruption, Taken, take};
 use ripcord::names::Generation;
 use ripcord::notice::{Notice, Severity};
 use ripcord::plan::{KeepLogs, SetTraffic, Step};
+use ripcord::registration::Reach;
 use serde_json::{Value, json};
 
 use super::scene::{FUNCTION, PIN, Scene, alias, clock, publishes, refusal, seen_in_turn, updates, writes};
@@ -19,6 +20,7 @@ use crate::worlds::{SERVICE, at, traffic, v};
 
 fn set_traffic(weights: &str) -> Step {
     Step::SetTraffic(SetTraffic {
+        reach: Reach::default(),
         target: "api".parse().unwrap(),
         function: FUNCTION.parse().unwrap(),
         alias: "live".parse().unwrap(),
@@ -30,6 +32,7 @@ fn set_traffic(weights: &str) -> Step {
 
 fn confirm(weights: &str, revision: Option<&str>) -> Step {
     Step::Confirm {
+        reach: Reach::default(),
         function: FUNCTION.parse().unwrap(),
         alias: "live".parse().unwrap(),
         traffic: traffic(weights),
@@ -39,6 +42,7 @@ fn confirm(weights: &str, revision: Option<&str>) -> Step {
 
 fn pin(replaces: Option<&str>) -> Step {
     Step::Pin {
+        reach: Reach::default(),
         function: FUNCTION.parse().unwrap(),
         alias: PIN.parse().unwrap(),
         version: v(1),
@@ -228,6 +232,7 @@ async fn log_lines_that_cannot_be_read_or_kept_stop_nothing() {
         .http_status(400, Some(refusal("AccessDeniedException")))
         .build();
     let keep = Step::KeepLogs(KeepLogs {
+        reach: Reach::default(),
         service: SERVICE.parse().unwrap(),
         generation: Generation(5),
         function: FUNCTION.parse().unwrap(),

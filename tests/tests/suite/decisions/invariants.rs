@@ -9,6 +9,8 @@ fn moves(decision: &Decision) -> Vec<&SetTraffic> {
         | Step::StopDeployment { .. }
         | Step::Reverse(_)
         | Step::Await { .. }
+        | Step::Turn(_)
+        | Step::See(_)
         | Step::Confirm { .. }
         | Step::Pin { .. }
         | Step::Write(_)

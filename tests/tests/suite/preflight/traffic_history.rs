@@ -8,7 +8,7 @@ use ripcord::preflight::{Outcome, TrafficHistory, Unseen};
 use ripcord::registration::Unproven;
 
 use super::{Case, check, check_waivable, unseen};
-use crate::worlds::{at, seconds, target};
+use crate::worlds::{at, lambda, seconds};
 
 /// The last day had so many requests, of which so many failed: one in 1,440 of them comes to the first stage in its ten
 /// minutes at 10 %, because a tenth of ten minutes is one minute.
@@ -135,7 +135,7 @@ fn traffic_that_could_not_be_seen_passes_nothing_and_is_waived_with_these_words(
 
 #[track_caller]
 fn day(now: &str, tempo: Tempo, from: Timestamp, to: &str) {
-    let question = TrafficHistory::question(&target("api"), at(now), tempo);
+    let question = TrafficHistory::question(&lambda("api", "live"), at(now), tempo);
     assert_eq!((question.from, question.to), (from, at(to)));
 }
 
@@ -149,7 +149,7 @@ fn the_day_ends_with_the_last_whole_period_that_has_settled() {
 
 #[test]
 fn the_alias_is_asked_about_and_not_its_versions() {
-    let question = TrafficHistory::question(&target("api"), at("10:06:00"), Tempo::REAL);
+    let question = TrafficHistory::question(&lambda("api", "live"), at("10:06:00"), Tempo::REAL);
     assert_eq!(question.period_seconds, 300);
     let asked: Vec<String> =
         question.queries.iter().map(|query| format!("{} = {:?}", query.id, query.wanted)).collect();
@@ -164,7 +164,7 @@ fn series(sums: &[(&str, f64)]) -> Series {
 }
 
 fn read(requests: Series, errors: Option<Series>) -> Result<TrafficHistory, Unseen> {
-    let question = TrafficHistory::question(&target("api"), at("10:01:00"), Tempo::REAL);
+    let question = TrafficHistory::question(&lambda("api", "live"), at("10:01:00"), Tempo::REAL);
     let mut answers = Answers::from([("requests".to_owned(), requests)]);
     answers.extend(errors.map(|errors| ("errors".to_owned(), errors)));
     TrafficHistory::of(&question, &answers, Tempo::REAL)

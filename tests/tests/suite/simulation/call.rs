@@ -61,6 +61,8 @@ pub(super) fn make(world: &mut World, step: &Step, fault: Fault) -> Made {
         | Step::StopDeployment { .. }
         | Step::Reverse(_)
         | Step::Await { .. }
+        | Step::Turn(_)
+        | Step::See(_)
         | Step::Confirm { .. }
         | Step::Pin { .. }
         | Step::Write(_)
@@ -90,6 +92,8 @@ pub(super) fn make(world: &mut World, step: &Step, fault: Fault) -> Made {
                 | Step::StopDeployment { .. }
                 | Step::Reverse(_)
                 | Step::Await { .. }
+                | Step::Turn(_)
+                | Step::See(_)
                 | Step::Confirm { .. }
                 | Step::Pin { .. }
                 | Step::Tell(_)

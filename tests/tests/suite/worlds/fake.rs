@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ripcord::deployment::Deployments;
 use ripcord::evidence::Evidence;
-use ripcord::names::{AliasName, FunctionName, FunctionVersion, RevisionId, TargetName};
+use ripcord::names::{AliasName, FunctionName, RevisionId, TargetName, Version};
 use ripcord::notice::Notice;
+use ripcord::place::LambdaAlias;
 use ripcord::plan::{LedgerWrite, Step, Steps};
 use ripcord::registration::Target;
 use ripcord::release::{KnownGood, PastRollback, Release, Report};
@@ -14,7 +15,7 @@ use ripcord::shift::{ShiftRequest, ShiftSituation, pin_alias, target_of, version
 use ripcord::situation::{Heard, LiveAlias, ServiceRecord, Sighting, Situation, VersionFacts};
 use ripcord::traffic::Traffic;
 
-use super::{at, registration, target, traffic, v};
+use super::{at, lambda, registration, target, traffic, v};
 
 /// Why a call had no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(crate) struct Moved {
 pub(crate) struct World {
     pub(crate) record: ServiceRecord,
     pub(crate) aliases: BTreeMap<(FunctionName, AliasName), LiveAlias>,
-    pub(crate) versions: BTreeMap<FunctionVersion, VersionFacts>,
+    pub(crate) versions: BTreeMap<Version, VersionFacts>,
     /// Aliases that cannot be looked at, with the reason.
     pub(crate) unseen: BTreeMap<TargetName, String>,
     pub(crate) notices: Vec<Notice>,
@@ -112,20 +113,21 @@ impl World {
         self.set_alias(&target(target_name), traffic(weights));
     }
 
-    pub(crate) fn set_alias(&mut self, Target { function, alias, .. }: &Target, traffic: Traffic) {
+    pub(crate) fn set_alias(&mut self, target: &Target, traffic: Traffic) {
+        let LambdaAlias { function, alias } = target.lambda().unwrap();
         let revision = self.next_revision();
         let live = LiveAlias { function: function.clone(), alias: alias.clone(), traffic, revision };
         self.aliases.insert((function.clone(), alias.clone()), live);
     }
 
     pub(crate) fn forget_alias(&mut self, target_name: &str) {
-        let Target { function, alias, .. } = target(target_name);
+        let LambdaAlias { function, alias } = lambda(target_name, "live");
         self.aliases.remove(&(function, alias));
     }
 
     /// The alias behind a target.
     pub(crate) fn live(&self, target_name: &str) -> &LiveAlias {
-        let Target { function, alias, .. } = target(target_name);
+        let LambdaAlias { function, alias } = lambda(target_name, "live");
         &self.aliases[&(function, alias)]
     }
 
@@ -134,7 +136,8 @@ impl World {
         if let Some(why) = self.unseen.get(&target.name) {
             return Sighting::Unseen { why: why.clone() };
         }
-        let live = self.aliases.get(&(target.function.clone(), target.alias.clone()));
+        let LambdaAlias { function, alias } = target.lambda().unwrap().clone();
+        let live = self.aliases.get(&(function, alias));
         live.map_or(Sighting::Missing, |live| Sighting::Alias(live.clone()))
     }
 
@@ -155,8 +158,8 @@ impl World {
     pub(crate) fn shift_situation_of(&self, request: &ShiftRequest, situation: Situation) -> ShiftSituation {
         let versions = versions_of(request, &situation);
         let pin = target_of(request, &situation).ok().and_then(|target| {
-            let alias = pin_alias(&target.alias)?;
-            self.aliases.get(&(target.function.clone(), alias)).cloned()
+            let LambdaAlias { function, alias } = target.lambda()?;
+            self.aliases.get(&(function.clone(), pin_alias(alias)?)).cloned()
         });
         ShiftSituation {
             versions: versions.into_iter().map(|it| (it, self.versions.get(&it).cloned())).collect(),
@@ -180,7 +183,7 @@ impl World {
                 self.moved.push(Moved { target, before, after });
                 Ok(())
             }
-            Step::Confirm { function, alias, traffic, revision } => {
+            Step::Confirm { function, alias, traffic, revision, .. } => {
                 match self.aliases.get(&(function.clone(), alias.clone())) {
                     None => Err(raced("the alias is gone")),
                     Some(live) if live.traffic != *traffic => Err(raced("the alias serves something else")),
@@ -190,7 +193,7 @@ impl World {
                     Some(_) => Ok(()),
                 }
             }
-            Step::Pin { function, alias, version, replaces } => {
+            Step::Pin { function, alias, version, replaces, .. } => {
                 let exists = self.aliases.contains_key(&(function.clone(), alias.clone()));
                 if replaces.is_none() && exists {
                     return Err(raced("the pin exists by now"));
@@ -204,6 +207,7 @@ impl World {
                 }
                 self.update_alias(function, alias, Traffic::all_on(*version), replaces.as_ref()).map(drop)
             }
+            Step::Turn(_) | Step::See(_) => panic!("this world has no place but aliases: {step}"),
             Step::StopDeployment { .. } | Step::Reverse(_) | Step::Await { .. } => {
                 panic!("no deployment moves the traffic of this world: {step}")
             }

@@ -62,6 +62,8 @@ impl Checks {
                 | Step::StopDeployment { .. }
                 | Step::Reverse(_)
                 | Step::Await { .. }
+                | Step::Turn(_)
+                | Step::See(_)
                 | Step::Confirm { .. }
                 | Step::Pin { .. }
                 | Step::Hear { .. }

@@ -1,0 +1,16 @@
+//! Looking at a stage of an API, and moving it.
+
+use crate::aws::execute::Interruption;
+use crate::aws::{Aws, CallFailed};
+use crate::place::Live;
+use crate::place::api_stage::{Call, Stage};
+
+/// Looks at it; nothing if there is none.
+pub(super) async fn observe(_aws: &Aws, _place: &Stage) -> Result<Option<Live>, CallFailed> {
+    Ok(None)
+}
+
+/// Makes one call.
+pub(super) async fn call(_aws: &Aws, call: &Call) -> Result<(), Interruption> {
+    match *call {}
+}

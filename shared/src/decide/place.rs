@@ -1,0 +1,206 @@
+//! The targets that are no aliases of functions, on the way back. AWS compares nothing when they are moved, so what would do
+//! something again is claimed in the ledger first, and what was done is recognised by looking.
+
+use super::{Case, Survey};
+use crate::names::{TargetName, Version, Weight};
+use crate::place::{Aim, Call, Live, Place, Wanted, Way};
+use crate::plan::{LedgerWrite, See, Step, Steps, Turn};
+use crate::reason::Reason;
+use crate::registration::Target;
+use crate::release::{Change, Claim, Release};
+use crate::situation::Sighting;
+use crate::traffic::Traffic;
+
+/// How one place stands to where it should be.
+pub(super) struct PlaceSurvey {
+    target: Target,
+    was: Traffic,
+    /// The call that brings it there, and whether it is claimed first. None where it is there, or on its way.
+    call: Option<(Call, bool)>,
+    /// Looking at it afterwards.
+    see: See,
+}
+
+impl PlaceSurvey {
+    /// The call, if it is one that is claimed first, or one that is not.
+    fn call_that(&self, is_claimed: bool) -> Option<Step> {
+        let (call, claimed) = self.call.as_ref()?;
+        let turn = || Turn { target: self.target.clone(), call: call.clone() };
+        (*claimed == is_claimed).then(|| Step::Turn(Box::new(turn())))
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.call.as_ref().is_some_and(|(_, is_claimed)| *is_claimed)
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.call.is_none() && self.see.not_before.is_none()
+    }
+}
+
+impl Survey {
+    /// Whether every target is where it should be. One that is on its way there is not moved by us, and not there yet.
+    pub(super) fn moves_nothing(&self) -> bool {
+        self.moves.is_empty() && self.places.iter().all(PlaceSurvey::changes_nothing)
+    }
+
+    /// A target that serves what it should.
+    pub(super) fn first_there(&self) -> Option<(&TargetName, Traffic)> {
+        let alias = self.resting.first().map(|step| (&step.target, step.traffic));
+        alias.or_else(|| self.places.first().map(|place| (&place.target.name, place.was)))
+    }
+
+    /// The release with the claims that the calls need, one write further; nothing where none is needed.
+    pub(super) fn claimed(&self, release: &Release, until: jiff::Timestamp) -> Option<Release> {
+        let claimed: Vec<_> = self.places.iter().filter(|place| place.is_claimed()).collect();
+        if claimed.is_empty() {
+            return None;
+        }
+        let mut after = Release { seq: release.seq + 1, ..release.clone() };
+        for change in &mut after.changes {
+            if claimed.iter().any(|place| place.target.name == change.target) {
+                change.claim = Some(Claim { weight: Weight::NONE, until });
+            }
+        }
+        Some(after)
+    }
+
+    /// The rows of calls that move traffic: turn after turn, and within a turn everything at once. What is claimed waits for the
+    /// claim, which is written together with what needs none.
+    pub(super) fn calls(&self, turn_of: impl Fn(&TargetName) -> u8, claim: Option<Release>) -> Steps {
+        let mut claim = claim.map(|release| Step::Write(Box::new(LedgerWrite::of(release))));
+        let aliases = || self.moves.iter().chain(&self.fences);
+        let mut turns: Vec<u8> = aliases().map(|step| turn_of(&step.target)).collect();
+        turns.extend(self.places.iter().map(|place| place.target.turn));
+        turns.sort_unstable();
+        turns.dedup();
+        let mut rows = Steps::new();
+        for turn in turns {
+            let places = || self.places.iter().filter(|place| place.target.turn == turn);
+            let at_once =
+                aliases().filter(|step| turn_of(&step.target) == turn).cloned().map(Step::SetTraffic);
+            let at_once = at_once.chain(places().filter_map(|place| place.call_that(false)));
+            rows.push(claim.take().into_iter().chain(at_once).collect());
+            rows.push(places().filter_map(|place| place.call_that(true)).collect());
+        }
+        rows
+    }
+
+    /// Looking at every place, once traffic was moved.
+    pub(super) fn looks(&self) -> impl Iterator<Item = Step> {
+        self.places.iter().map(|place| Step::See(Box::new(place.see.clone())))
+    }
+}
+
+impl Case<'_> {
+    /// Surveys a place that a release has changed.
+    pub(super) fn survey_place(
+        &self,
+        survey: &mut Survey,
+        change: &Change,
+        live: &Live,
+        to: Option<Version>,
+    ) {
+        let stable = to.unwrap_or(change.stable);
+        let Some(target) = self.situation.record.registration.target(&change.target) else {
+            survey.hindrances.push(Reason::TargetMissing { target: change.target.clone() });
+            return;
+        };
+        let aim = Aim::Serve(Wanted::back(stable, change.candidate));
+        let is_moved = self.survey_aim(survey, target, live, aim, Some(change));
+        if is_moved && survey.ruled_out.is_none() {
+            survey.ruled_out = self
+                .barrier(&target.name, live.traffic, stable)
+                .or_else(|| self.drifted(change, live.traffic));
+        }
+    }
+
+    /// Surveys a place that no release has changed, which a person wants on a version.
+    pub(super) fn survey_unreleased(
+        &self,
+        survey: &mut Survey,
+        target: &Target,
+        live: &Live,
+        version: Version,
+    ) {
+        let other = live.traffic.versions().find(|serving| *serving != version).unwrap_or(version);
+        let aim = Aim::Serve(Wanted::back(version, other));
+        if self.survey_aim(survey, target, live, aim, None) && survey.ruled_out.is_none() {
+            survey.ruled_out = self.barrier(&target.name, live.traffic, version);
+        }
+    }
+
+    /// The flags that go off on every way back of the service, whatever the release has changed.
+    pub(super) fn survey_flags(&self, survey: &mut Survey) {
+        for target in &self.situation.record.registration.targets {
+            let has_flags = match &target.place {
+                Place::Configuration(profile) => !profile.flags_off.is_empty(),
+                Place::LambdaAlias(_)
+                | Place::EcsService(_)
+                | Place::LoadBalancer(_)
+                | Place::ApiStage(_)
+                | Place::DnsRecords(_)
+                | Place::Stack(_)
+                | Place::StateMachineAlias(_) => false,
+            };
+            match self.situation.live.get(&target.name) {
+                _ if !has_flags => {}
+                Some(Sighting::Place(live)) => {
+                    self.survey_aim(survey, target, live, Aim::FlagsOff, None);
+                }
+                Some(Sighting::Unseen { why }) => {
+                    let why = why.clone();
+                    survey.hindrances.push(Reason::TargetUnseen { target: target.name.clone(), why });
+                }
+                Some(Sighting::Alias(_) | Sighting::Missing) | None => {
+                    survey.hindrances.push(Reason::TargetMissing { target: target.name.clone() });
+                }
+            }
+        }
+    }
+
+    /// Surveys one place; whether it has to be moved.
+    fn survey_aim(
+        &self,
+        survey: &mut Survey,
+        target: &Target,
+        live: &Live,
+        aim: Aim,
+        change: Option<&Change>,
+    ) -> bool {
+        let not_before = change.and_then(|change| change.shifts_until(self.moment.now));
+        let is_anothers =
+            change.and_then(|change| change.claim).is_some_and(|claim| self.is_anothers(&claim));
+        let call = match target.place.way_to(&live.seen, &aim) {
+            Way::There | Way::Coming { .. } => None,
+            // Whoever holds the claim makes the call; if they have died, a retry finds the claim over.
+            Way::Call { is_claimed: true, .. } if is_anothers => None,
+            Way::Call { call, is_claimed } => Some((call, is_claimed)),
+            Way::Blocked(why) => {
+                let target = target.name.clone();
+                survey.hindrances.push(Reason::NoWayBack { target, serving: live.traffic, why });
+                return false;
+            }
+        };
+        let see =
+            See { target: target.clone(), aim, not_before, until: self.moment.looks_until(), is_anothers };
+        let is_moved = call.is_some();
+        survey.places.push(PlaceSurvey { target: target.clone(), was: live.traffic, call, see });
+        is_moved
+    }
+
+    /// Whether another invocation is bringing a place back just now.
+    fn is_anothers(&self, claim: &Claim) -> bool {
+        claim.weight == Weight::NONE
+            && self.moment.now < claim.until
+            && claim.until != self.moment.lease_until
+    }
+
+    /// The version that a person names must be like those of the service's target: Lambda would take the name of an alias for
+    /// the version behind it.
+    pub(super) fn unlike(&self, version: Version) -> Option<Reason> {
+        let mut targets = self.situation.record.registration.targets.iter();
+        let unlike = targets.find(|target| !target.place.has_versions_like(version))?;
+        Some(Reason::VersionUnlike { version, place: unlike.place.to_string() })
+    }
+}

@@ -1,0 +1,59 @@
+//! Two records of Route 53 with one name, weighted, failover or geolocation. Its versions are their set identifiers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Blocked, Wanted, Way};
+use crate::names::{PlainName, Version};
+
+/// Which records.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    /// The hosted zone's id.
+    pub zone: PlainName,
+    /// The name that they share, with or without the dot at its end.
+    pub record: PlainName,
+    /// Their type, such as `A` or `CNAME`.
+    pub record_type: PlainName,
+    /// Their two set identifiers.
+    pub identifiers: [Version; 2],
+}
+
+/// What is seen of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {}
+
+/// The AWS actions that looking at it needs, as IAM names them.
+pub const OBSERVED: &[&str] = &[];
+
+/// A call that moves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {}
+
+/// How it gets from what was seen to what is wanted.
+pub fn way(_place: &Records, _seen: &Seen, _wanted: &Wanted) -> Way {
+    Way::Blocked(Blocked::State { state: "unknown".to_owned(), why: "it is not looked at yet".to_owned() })
+}
+
+impl Call {
+    /// The AWS actions that the call needs, as IAM names them.
+    pub fn iam_actions(&self) -> &'static [&'static str] {
+        match *self {}
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl fmt::Display for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dns:{}/{}/{}", self.zone, self.record, self.record_type)
+    }
+}

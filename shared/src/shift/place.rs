@@ -1,0 +1,132 @@
+//! The calls of a shift, by what the target is: an alias is swapped from the revision that was seen, every other place is
+//! claimed in the ledger first and looked at afterwards.
+
+use super::{Case, Refusal, Serving};
+use crate::names::{TargetName, Weight};
+use crate::place::{Aim, Place, Wanted, Way};
+use crate::plan::{See, SetTraffic, Step, Steps, Turn};
+use crate::registration::{Reach, Target};
+use crate::release::{Change, Claim, Intent};
+use crate::situation::LiveAlias;
+use crate::traffic::Traffic;
+
+impl Case<'_> {
+    /// The versions that a request names must be like those of the target: Lambda would take the name of an alias for the
+    /// version behind it.
+    pub(super) fn check_likeness(&self) -> Result<(), Refusal> {
+        let named: Vec<_> = match &self.request.ask {
+            super::Ask::Weights(list) => list.versions().collect(),
+            super::Ask::Open { request, .. } => vec![request.version],
+            super::Ask::Stage { .. } | super::Ask::Advance { .. } => Vec::new(),
+        };
+        match named.into_iter().find(|version| !self.target.place.has_versions_like(*version)) {
+            Some(version) => Err(Refusal::VersionUnlike { place: self.target.place.to_string(), version }),
+            None => self.check_driven(),
+        }
+    }
+
+    /// Only an alias is driven by a state machine, because only its versions are counted apart.
+    fn check_driven(&self) -> Result<(), Refusal> {
+        let is_driven = match &self.request.ask {
+            super::Ask::Open { .. } | super::Ask::Advance { .. } => true,
+            super::Ask::Stage { .. } | super::Ask::Weights(_) => false,
+        };
+        match &self.target.place {
+            Place::LambdaAlias(_) => Ok(()),
+            Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::Configuration(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_)
+                if is_driven =>
+            {
+                Err(Refusal::NotAnAlias { target: self.target.name.clone() })
+            }
+            Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::Configuration(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_) => Ok(()),
+        }
+    }
+
+    /// A place is moved by one invocation at a time: a claim that has not ended is another's.
+    pub(super) fn check_claim(&self, change: &Change) -> Result<(), Refusal> {
+        let held = change
+            .claim
+            .filter(|claim| self.moment.now < claim.until && claim.until != self.moment.lease_until);
+        match held {
+            Some(claim) => Err(Refusal::BeingMoved { target: change.target.clone(), until: claim.until }),
+            None => Ok(()),
+        }
+    }
+
+    /// The change as it is written down before its target is touched.
+    pub(super) fn intending(&self, change: &Change, weight: Weight) -> Change {
+        match self.live {
+            Serving::Alias(live) => {
+                Change { intent: Some(Intent { weight, revision: live.revision.clone() }), ..change.clone() }
+            }
+            Serving::Place(_) => {
+                Change { claim: Some(Claim { weight, until: self.moment.lease_until }), ..change.clone() }
+            }
+        }
+    }
+
+    /// The calls that bring the target to what is wanted, and those that read it back.
+    pub(super) fn traffic_rows(&self, change: Option<&Change>, wanted: Wanted) -> Result<Steps, Refusal> {
+        match self.live {
+            Serving::Alias(live) => Ok(self.alias_rows(live, change, wanted.traffic())),
+            Serving::Place(live) => {
+                let see = self.see(self.target, wanted);
+                match self.target.place.way_to(&live.seen, &Aim::Serve(wanted)) {
+                    Way::There | Way::Coming { .. } => Ok(vec![vec![see]]),
+                    Way::Call { call, .. } => Ok(vec![
+                        vec![Step::Turn(Box::new(Turn { target: self.target.clone(), call }))],
+                        vec![see],
+                    ]),
+                    Way::Blocked(why) => Err(Refusal::Blocked { target: self.target.name.clone(), why }),
+                }
+            }
+        }
+    }
+
+    pub(super) fn reach_of(&self, target: &TargetName) -> Reach {
+        let target = self.seen.situation.record.registration.target(target);
+        target.map(|target| target.reach.clone()).unwrap_or_default()
+    }
+
+    fn alias_rows(&self, live: &LiveAlias, change: Option<&Change>, traffic: Traffic) -> Steps {
+        let step = SetTraffic {
+            target: self.target.name.clone(),
+            reach: self.target.reach.clone(),
+            function: live.function.clone(),
+            alias: live.alias.clone(),
+            traffic,
+            was: live.traffic,
+            revision: live.revision.clone(),
+        };
+        // An earlier shift may still be under way, and must not land after this one.
+        if live.traffic != traffic || change.is_none_or(|change| change.may_still_shift(&live.revision)) {
+            let confirm = step.confirm();
+            vec![vec![Step::SetTraffic(step)], vec![confirm]]
+        } else {
+            vec![vec![step.confirm_unchanged()]]
+        }
+    }
+
+    /// Looking at a place until it serves what is wanted, as long as this invocation can.
+    pub(super) fn see(&self, target: &Target, wanted: Wanted) -> Step {
+        Step::See(Box::new(See {
+            target: target.clone(),
+            aim: Aim::Serve(wanted),
+            not_before: None,
+            until: self.moment.looks_until(),
+            is_anothers: false,
+        }))
+    }
+}
