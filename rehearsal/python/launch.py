@@ -12,8 +12,6 @@ message, because a silently missing hook would make a rehearsal prove nothing.
 import json
 import os
 import shlex
-import shutil
-import signal
 import sys
 import threading
 import urllib.error
@@ -21,34 +19,16 @@ import urllib.request
 
 import codedeploy
 import step_functions
+from parent import end_with_parent, fail
 
 FRONT = os.environ["AWS_ENDPOINT_URL"]
 CODEDEPLOY_SCALE = float(os.environ["RIPCORD_REHEARSAL_CODEDEPLOY_SCALE"])
-INSTANCE_DIR = os.environ["RIPCORD_REHEARSAL_DIR"]
+MINUTE_S = float(os.environ["RIPCORD_MINUTE_MS"]) / 1000
 PORT = os.environ["RIPCORD_REHEARSAL_PORT"]
 PUBLICATION = os.environ["RIPCORD_REHEARSAL_PUBLICATION"]
 FRONT_TIMEOUT_S = 10
 # Faults leave the rehearsal's own calls alone.
 EVENTS_CALLER = "rehearsal-itself"
-
-
-def end_with_parent():
-    """Ends this process group, functions included, when the parent closes our standard input.
-
-    The kernel closes that pipe however the parent ends, SIGKILL included. A parent-death signal would not do: it is
-    bound to the thread that started us, and that thread may end long before its process does.
-    """
-
-    def watch():
-        while os.read(0, 4096):
-            pass
-        unpublish()
-        shutil.rmtree(INSTANCE_DIR, ignore_errors=True)
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    if os.getpgrp() != os.getpid():
-        fail("not the leader of a process group of its own")
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def unpublish():
@@ -60,11 +40,6 @@ def unpublish():
             os.remove(PUBLICATION)
     except (OSError, ValueError):
         pass
-
-
-def fail(message):
-    print(f"rehearsal: {message}", file=sys.stderr, flush=True)
-    raise SystemExit(3)
 
 
 def ask_front(method, path, document=None):
@@ -209,6 +184,34 @@ def name_crashes(lambda_runtime):
     worker._await_init = await_init
 
 
+def deploy_configurations_as_appconfig(appconfig):
+    """Gives AppConfig the rehearsal's minutes, its lists the newest first, and no deployment of what does not exist."""
+    original_start, original_list = appconfig._start_deployment, appconfig._list_deployments
+    known = ("_DEPLOYMENT_MINUTE_SECONDS", "_REVERT_WINDOW_SECONDS", "_hosted_versions", "_error", "_refresh_environment")
+    if not callable(original_start) or not all(hasattr(appconfig, name) for name in known):
+        fail("ministack's AppConfig has another shape than the pinned version's")
+    appconfig._REVERT_WINDOW_SECONDS *= MINUTE_S / appconfig._DEPLOYMENT_MINUTE_SECONDS
+    appconfig._DEPLOYMENT_MINUTE_SECONDS = MINUTE_S
+
+    def start(app_id, env_id, body):
+        profile, version = body.get("ConfigurationProfileId", ""), body.get("ConfigurationVersion", "")
+        location = (appconfig._config_profiles.get(f"{app_id}/{profile}") or {}).get("LocationUri")
+        if location == "hosted" and f"{app_id}/{profile}/{version}" not in appconfig._hosted_versions:
+            return appconfig._error(404, "ResourceNotFoundException", f"Configuration version {version} not found")
+        return original_start(app_id, env_id, body)
+
+    def newest_first(app_id, env_id, query):
+        refresh = appconfig._refresh_environment
+        appconfig._refresh_environment = lambda *ids: list(reversed(refresh(*ids)))
+        try:
+            return original_list(app_id, env_id, query)
+        finally:
+            appconfig._refresh_environment = refresh
+
+    appconfig._start_deployment = start
+    appconfig._list_deployments = newest_first
+
+
 def listen_behind_the_front(app):
     """Listens on a port of its own, while GATEWAY_PORT, from which ministack makes URLs, is the front's."""
     if not callable(getattr(app, "_resolve_port", None)):
@@ -217,10 +220,10 @@ def listen_behind_the_front(app):
 
 
 def main():
-    end_with_parent()
+    end_with_parent(unpublish)
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import cloudformation, cloudwatch_logs, eventbridge, lambda_svc, stepfunctions
+    from ministack.services import appconfig, cloudformation, cloudwatch_logs, eventbridge, lambda_svc, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     send_alarms_to_the_front(provisioners)
@@ -229,6 +232,7 @@ def main():
     deliver_events_through_the_front(eventbridge)
     find_log_lines(cloudwatch_logs)
     name_crashes(lambda_runtime)
+    deploy_configurations_as_appconfig(appconfig)
     codedeploy.teach(cloudformation, FRONT, CODEDEPLOY_SCALE, fail)
     step_functions.teach(stepfunctions, eventbridge, FRONT, fail)
     listen_behind_the_front(app)

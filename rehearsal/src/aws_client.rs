@@ -93,6 +93,12 @@ impl AwsClient {
         &self.region
     }
 
+    /// The same caller in another region.
+    #[must_use]
+    pub fn in_region(self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self }
+    }
+
     /// Sends any request.
     pub async fn send(&self, request: AwsRequest<'_>) -> Result<AwsAnswer, CallError> {
         let authorization = format!(

@@ -1,54 +1,50 @@
 //! The front: the one loopback HTTP endpoint that functions, command lines and SDKs call as AWS. It keeps the journal,
 //! injects faults, answers CloudWatch's alarm calls from the rehearsal's own evaluator and CodeDeploy's from its own
-//! engine, and hands everything else to ministack unchanged. It must not listen anywhere but on 127.0.0.1, and it judges nothing but what Lambda itself
-//! would refuse.
+//! engine, and hands everything else to a backend. It must not listen anywhere but on 127.0.0.1, and it judges nothing but
+//! what AWS itself would refuse.
 
 mod admin;
 mod alias_rules;
+pub(crate) mod backends;
 pub mod call;
 pub(crate) mod fault_answers;
 pub mod faults;
 pub mod journal;
+mod rest;
+mod rules;
 
 use crate::{
     alarms::{AlarmBoard, operations},
     codedeploy::{self, CodeDeploy},
+    ecs::Ecs,
 };
+use backends::{Backends, Forwarded, document};
 use call::Call;
 use fault_answers::ServiceError;
 use faults::{Fault, Faults, Strike};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{self, HeaderName},
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use journal::{AliasChange, AliasRouting, Journal};
-use serde_json::Value;
+use rules::Restores;
 use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 /// Lambda's code packages are the largest bodies that pass.
 const BODY_BYTES_MAX: usize = 300 << 20;
-/// A synchronous invocation may take Lambda's fifteen minutes.
-const FORWARD_DURATION_MAX: Duration = Duration::from_secs(900);
-/// Only these concern one connection alone.
-const HOP_BY_HOP: [HeaderName; 5] =
-    [header::CONNECTION, header::TRANSFER_ENCODING, header::EXPECT, header::UPGRADE, header::TE];
 
-type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// What the front's connections share.
 pub(crate) struct Front {
@@ -56,9 +52,9 @@ pub(crate) struct Front {
     pub(crate) faults: Arc<Faults>,
     pub(crate) alarms: Arc<AlarmBoard>,
     codedeploy: Arc<CodeDeploy>,
-    /// Known only once ministack is up: ministack needs the front's address first.
-    ministack: OnceLock<SocketAddr>,
-    client: Client<HttpConnector, Full<Bytes>>,
+    backends: Arc<Backends>,
+    ecs: Arc<Ecs>,
+    restores: Restores,
     /// `UpdateAlias` calls go one by one, so that what each of them changed is certain.
     alias: Mutex<()>,
 }
@@ -116,24 +112,19 @@ impl Front {
         faults: Arc<Faults>,
         alarms: Arc<AlarmBoard>,
         codedeploy: Arc<CodeDeploy>,
+        backends: Arc<Backends>,
+        ecs: Arc<Ecs>,
     ) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
         Self {
             journal,
             faults,
             alarms,
             codedeploy,
-            ministack: OnceLock::new(),
-            client,
+            backends,
+            ecs,
+            restores: Restores::default(),
             alias: Mutex::new(()),
         }
-    }
-
-    pub(crate) fn set_ministack(&self, address: SocketAddr) {
-        // Set once by the start; a second value would be a bug there, and the first one stays right.
-        let _ = self.ministack.set(address);
     }
 
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Dropped> {
@@ -225,7 +216,7 @@ impl Front {
         } else if let Some(answer) = self.alarm_call(call, request) {
             answer
         } else {
-            self.forward(request).await
+            self.by_rules(call, request).await
         };
         self.journal.complete(seq, |entry| {
             entry.status = Some(answer.status().as_u16());
@@ -251,73 +242,16 @@ impl Front {
             headers: request.headers.clone(),
             body: Bytes::new(),
         };
-        let (_, before) = document(self.forward(&before).await).await;
+        let (_, before) = document(self.backends.ministack(&before).await).await;
         if let Some(refusal) = self.refused_by_lambda(call, request, before.as_ref()).await {
             return (refusal.response(call), None);
         }
-        let (answer, after) = document(self.forward(request).await).await;
+        let (answer, after) = document(self.backends.ministack(request).await).await;
         let before = before.as_ref().and_then(AliasRouting::of);
         let after = after.as_ref().filter(|_| answer.status().is_success()).and_then(AliasRouting::of);
         let change = before.zip(after).map(|(before, after)| AliasChange { before, after });
         (answer, change)
     }
-
-    async fn forward(&self, request: &Forwarded) -> Answer {
-        let Some(ministack) = self.ministack.get() else {
-            return plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "failed to forward: the local AWS is still starting",
-            );
-        };
-        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut forwarded =
-            Request::builder().method(request.method.clone()).uri(format!("http://{ministack}{path}"));
-        if let Some(headers) = forwarded.headers_mut() {
-            *headers = request.headers.clone();
-            headers.remove(header::CONTENT_LENGTH);
-            HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
-        }
-        let Ok(forwarded) = forwarded.body(Full::new(request.body.clone())) else {
-            return plain(StatusCode::BAD_REQUEST, "failed to forward: not a valid path");
-        };
-        let exchange = async {
-            let (mut parts, body) =
-                self.client.request(forwarded).await.map_err(|e| e.to_string())?.into_parts();
-            let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
-            HOP_BY_HOP.iter().for_each(|name| drop(parts.headers.remove(name)));
-            Ok::<_, String>(Response::from_parts(parts, Full::new(body)))
-        };
-        match tokio::time::timeout(FORWARD_DURATION_MAX, exchange).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => plain(StatusCode::BAD_GATEWAY, &format!("failed to reach ministack: {error}")),
-            Err(_) => plain(StatusCode::GATEWAY_TIMEOUT, "failed to get ministack's answer in time"),
-        }
-    }
-}
-
-/// A request whose body was read.
-struct Forwarded {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Forwarded {
-    /// The same caller asking for something else.
-    fn get(&self, path: &str) -> Option<Self> {
-        let uri = path.parse().ok()?;
-        Some(Self { method: Method::GET, uri, headers: self.headers.clone(), body: Bytes::new() })
-    }
-}
-
-/// An answer and its JSON, if it has any.
-async fn document(answer: Answer) -> (Answer, Option<Value>) {
-    let (parts, body) = answer.into_parts();
-    let Ok(body) = body.collect().await;
-    let body = body.to_bytes();
-    let document = serde_json::from_slice(&body).ok();
-    (Response::from_parts(parts, Full::new(body)), document)
 }
 
 fn milliseconds(since: Instant) -> f64 {

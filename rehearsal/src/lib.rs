@@ -6,12 +6,15 @@
 
 pub mod alarms;
 pub mod aws_client;
+pub mod backend;
 pub mod checkout;
 pub mod codedeploy;
 pub mod deploy;
+mod ecs;
 pub mod executions;
 pub mod front;
-pub mod ministack;
+mod ministack;
+mod moto;
 pub mod python_env;
 pub mod runtime_api;
 #[cfg(feature = "bench")]
@@ -21,16 +24,20 @@ mod wait;
 
 use alarms::{AlarmBoard, dispatch, metrics::MetricStore};
 use aws_client::AwsClient;
+use backend::{Backend, BackendError};
 use codedeploy::CodeDeploy;
 use deploy::{DeployError, StackOutputs, StackRequest};
+use ecs::Ecs;
 use executions::Executions;
 use front::{
     BoundFront, Front,
+    backends::Backends,
     call::{CODEDEPLOY_KEY, REHEARSAL_KEY, TRAFFIC_KEY},
     faults::Faults,
     journal::Journal,
 };
-use ministack::{Ministack, MinistackError, MinistackOptions};
+use ministack::MinistackOptions;
+use moto::Moto;
 use serde_json::json;
 use std::{
     io,
@@ -114,7 +121,7 @@ pub enum StartError {
     Runtime(#[source] io::Error),
     /// Ministack did not come up.
     #[error(transparent)]
-    Ministack(#[from] MinistackError),
+    Ministack(#[from] BackendError),
     /// The endpoint could not be published.
     #[error("failed to write {path}")]
     Publish {
@@ -142,7 +149,8 @@ pub struct LocalAws {
     metrics: Arc<MetricStore>,
     action_failures: Arc<dispatch::ActionFailures>,
     published: Option<PathBuf>,
-    ministack: Ministack,
+    ministack: Backend,
+    moto: Arc<Moto>,
     /// Its own threads, so that a caller's blocking work never holds the local AWS up. Present until the drop.
     runtime: Option<Runtime>,
 }
@@ -182,6 +190,7 @@ impl LocalAws {
             action_failures: parts.action_failures,
             published: None,
             ministack: parts.ministack,
+            moto: parts.moto,
             runtime: Some(runtime),
             options,
         };
@@ -279,6 +288,12 @@ impl LocalAws {
         self.ministack.process_group_id()
     }
 
+    /// The process group of moto, if anything has called what only moto keeps.
+    #[must_use]
+    pub fn moto_process_group_id(&self) -> Option<u32> {
+        self.moto.process_group_id()
+    }
+
     /// The folder that holds everything of this instance; it goes with it.
     #[must_use]
     pub fn home(&self) -> &Path {
@@ -360,7 +375,8 @@ struct Parts {
     codedeploy: Arc<CodeDeploy>,
     metrics: Arc<MetricStore>,
     action_failures: Arc<dispatch::ActionFailures>,
-    ministack: Ministack,
+    ministack: Backend,
+    moto: Arc<Moto>,
 }
 
 impl Parts {
@@ -385,14 +401,18 @@ impl Parts {
             Arc::clone(&action_failures),
             options.codedeploy_scale,
         ));
+        let moto = Arc::new(Moto::new(options.target.join("rehearsal")));
+        let backends = Arc::new(Backends::new(Arc::clone(&moto), &options.account_id));
         let front = Arc::new(Front::new(
             Arc::clone(&journal),
             Arc::clone(&faults),
             Arc::clone(&alarms),
             Arc::clone(&codedeploy),
+            Arc::clone(&backends),
+            Arc::new(Ecs::new(Arc::clone(&backends), options.codedeploy_scale)),
         ));
         tokio::spawn(bound.serve(Arc::clone(&front)));
-        let ministack = Ministack::start(&MinistackOptions {
+        let ministack = ministack::start(&MinistackOptions {
             cache: options.target.join("rehearsal"),
             front: address,
             publication: published_path(&options.target),
@@ -404,8 +424,18 @@ impl Parts {
             async_retry_base: options.async_retry_base,
         })
         .await?;
-        front.set_ministack(ministack.address());
+        backends.set_ministack(ministack.address());
         tokio::spawn(dispatch::run(Arc::clone(&alarms), client(REHEARSAL_KEY), Arc::clone(&action_failures)));
-        Ok(Self { front: address, journal, faults, alarms, codedeploy, metrics, action_failures, ministack })
+        Ok(Self {
+            front: address,
+            journal,
+            faults,
+            alarms,
+            codedeploy,
+            metrics,
+            action_failures,
+            ministack,
+            moto,
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! The virtual environments that hold the pinned ministack and, for tests, the pinned AWS command line: made once, cached
+//! The virtual environments that hold the pinned ministack and moto and, for tests, the pinned AWS command line: made once, cached
 //! under the target folder, shared by every rehearsal. It must not install anything outside that folder, and two
 //! processes that start at once must not break each other's environment.
 
@@ -14,6 +14,7 @@ use tokio::{process::Command, time::timeout};
 
 /// What is installed. They are compiled in, so that a moved binary still finds its pins.
 const MINISTACK: &str = include_str!("../python/requirements.txt");
+const MOTO: &str = include_str!("../python/moto_requirements.txt");
 const AWS_COMMAND_LINE: &str = include_str!("../python/aws_cli.txt");
 /// An install from an empty cache takes about twenty seconds; a slow network gets ten times that.
 const INSTALL_DURATION_MAX: Duration = Duration::from_secs(300);
@@ -74,6 +75,11 @@ pub enum PythonError {
 /// Returns the path of a `python` that can import ministack, making its environment under `cache` when it is not there.
 pub(crate) async fn python_with_ministack(cache: &Path) -> Result<PathBuf, PythonError> {
     python_with(MINISTACK, cache).await
+}
+
+/// The same for moto, in an environment of its own: nothing is installed before a rehearsal needs it.
+pub(crate) async fn python_with_moto(cache: &Path) -> Result<PathBuf, PythonError> {
+    python_with(MOTO, cache).await
 }
 
 /// Returns the path of an `aws` command, making its environment in the target folder when it is not there. No rehearsal

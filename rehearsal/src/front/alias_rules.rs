@@ -1,7 +1,13 @@
 //! What Lambda refuses in an `UpdateAlias` and ministack lets pass. Without these rules a rehearsal would accept a shift
 //! that AWS rejects. Anything that ministack checks itself, such as `RevisionId`, stays with ministack.
 
-use super::{Forwarded, Front, call::Call, document, fault_answers::ServiceError, journal::AliasRouting};
+use super::{
+    Front,
+    backends::{Forwarded, document},
+    call::Call,
+    fault_answers::ServiceError,
+    journal::AliasRouting,
+};
 use serde_json::Value;
 
 impl Front {
@@ -28,7 +34,7 @@ impl Front {
         let versions = weights.iter().map(|(version, _)| version).chain([&primary]);
         for version in versions.filter(|version| !in_use(version)) {
             let path = format!("/2015-03-31/functions/{function}/configuration?Qualifier={version}");
-            let (answer, _) = document(self.forward(&request.get(&path)?).await).await;
+            let (answer, _) = document(self.backends.ministack(&request.get(&path)?).await).await;
             if answer.status() == 404 {
                 return Some(ServiceError::new(
                     404,

@@ -1,6 +1,7 @@
 //! What one AWS request is: service, operation, resource, caller and protocol, read from the request alone. It must not
 //! judge or change the request.
 
+use super::rest;
 use hyper::{HeaderMap, Method, Uri, header::AUTHORIZATION};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -18,6 +19,36 @@ const STATES_KEY: &str = "rehearsal-states";
 const FUNCTION_PREFIX: &str = "FN.";
 /// Larger bodies are code packages, and none of them names a resource.
 const BODY_BYTES_READ_MAX: usize = 1 << 20;
+/// What a form names as its resource: the first of these that it has.
+const FORM_RESOURCES: [&str; 10] = [
+    "TopicArn",
+    "StackName",
+    "QueueUrl",
+    "AlarmName",
+    "RuleArn",
+    "ListenerArn",
+    "TargetGroupArn",
+    "TargetDBInstanceIdentifier",
+    "DBInstanceIdentifier",
+    "RoleArn",
+];
+/// The same for a JSON document.
+const JSON_RESOURCES: [&str; 14] = [
+    "TableName",
+    "TopicArn",
+    "QueueUrl",
+    "stateMachineAliasArn",
+    "stateMachineArn",
+    "executionArn",
+    "AlarmName",
+    "deploymentId",
+    "applicationName",
+    "serviceDeploymentArn",
+    "service",
+    "task",
+    "taskDefinition",
+    "repositoryName",
+];
 
 /// Who made a call, told by its access key id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,7 +121,7 @@ pub(crate) enum Protocol {
     RestJson,
     /// `X-Amz-Target` names the operation.
     Json,
-    /// A form with `Action=`, answered in XML.
+    /// A form with `Action=`, answered in XML; and Route 53, whose errors are the same.
     Query,
     /// `/service/S/operation/O` with CBOR bodies.
     Cbor,
@@ -102,6 +133,8 @@ pub(crate) enum Protocol {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) service: String,
+    /// What the caller signed for; each region has things of its own.
+    pub(crate) region: String,
     pub(crate) operation: String,
     pub(crate) resource: Option<String>,
     pub(crate) caller: Caller,
@@ -114,6 +147,7 @@ impl Call {
         let scope: Vec<&str> = credential.as_deref().map(|c| c.rsplit('/').collect()).unwrap_or_default();
         // Written from the end: aws4_request, service, region, date, access key id.
         let service = scope.get(1).copied().unwrap_or("unknown").to_owned();
+        let region = scope.get(2).copied().unwrap_or("unknown").to_owned();
         let caller = Caller::of(scope.get(4).copied());
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         let (protocol, operation, resource) = if let Some((_, operation)) =
@@ -123,11 +157,10 @@ impl Call {
         } else if let Some(target) = target {
             let operation = target.rsplit('.').next().unwrap_or(target);
             (Protocol::Json, operation.to_owned(), json_resource(body))
+        } else if let Some(named) = rest::named(&service, method, uri) {
+            named
         } else if let Some(action) = form_field(body, "Action") {
-            let resource = ["TopicArn", "StackName", "QueueUrl", "AlarmName"]
-                .iter()
-                .find_map(|field| form_field(body, field));
-            (Protocol::Query, action, resource)
+            (Protocol::Query, action, FORM_RESOURCES.iter().find_map(|field| form_field(body, field)))
         } else if service == "s3" {
             let key = uri.path().trim_start_matches('/').to_owned();
             (Protocol::RestXml, method.to_string(), Some(key))
@@ -135,7 +168,7 @@ impl Call {
             let (operation, resource) = lambda_operation(method, uri);
             (Protocol::RestJson, operation, resource)
         };
-        Self { service, operation, resource, caller, protocol }
+        Self { service, region, operation, resource, caller, protocol }
     }
 
     /// Function and alias of an `UpdateAlias`, the one call whose effect is traffic.
@@ -177,17 +210,7 @@ fn json_resource(body: &[u8]) -> Option<String> {
         return None;
     }
     let document: Value = serde_json::from_slice(body).ok()?;
-    let fields = [
-        "TableName",
-        "TopicArn",
-        "QueueUrl",
-        "stateMachineArn",
-        "executionArn",
-        "AlarmName",
-        "deploymentId",
-        "applicationName",
-    ];
-    fields.iter().find_map(|field| document.get(*field)?.as_str().map(str::to_owned))
+    JSON_RESOURCES.iter().find_map(|field| document.get(*field)?.as_str().map(str::to_owned))
 }
 
 /// Names a Lambda operation by its method and path: `/DATE/functions/NAME/rest…`.

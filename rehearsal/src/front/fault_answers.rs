@@ -79,7 +79,10 @@ impl ServiceError {
                     _ => code.clone(),
                 };
                 let body = json!({"__type": kind, "message": message}).to_string();
-                let version = if call.service == "codedeploy" { "1.1" } else { "1.0" };
+                let version = match call.service.as_str() {
+                    "codedeploy" | "ecs" | "ecr" => "1.1",
+                    _ => "1.0",
+                };
                 let content_type = format!("application/x-amz-json-{version}");
                 (builder.header("content-type", content_type), body.into_bytes())
             }
@@ -137,6 +140,7 @@ mod tests {
     fn call(service: &str, operation: &str, protocol: Protocol) -> Call {
         Call {
             service: service.to_owned(),
+            region: "us-east-1".to_owned(),
             operation: operation.to_owned(),
             resource: None,
             caller: Caller::Unsigned,

@@ -186,6 +186,7 @@ mod tests {
     fn call(operation: &str, caller: Caller) -> Call {
         Call {
             service: "lambda".to_owned(),
+            region: "us-east-1".to_owned(),
             operation: operation.to_owned(),
             resource: None,
             caller,

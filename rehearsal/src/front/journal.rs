@@ -53,9 +53,11 @@ pub struct JournalEntry {
     pub time: Timestamp,
     /// The signing name, such as `lambda` or `dynamodb`.
     pub service: String,
+    /// The region that it was signed for.
+    pub region: String,
     /// The operation, such as `UpdateAlias`.
     pub operation: String,
-    /// A function with its alias or version, a table, a topic, a queue or a stack.
+    /// What it is about: a function with its alias or version, a table, a topic, a queue, a stack, a listener.
     pub resource: Option<String>,
     /// Who called.
     pub caller: Caller,
@@ -142,6 +144,7 @@ impl Journal {
             seq,
             time: Timestamp::now(),
             service: call.service.clone(),
+            region: call.region.clone(),
             operation: call.operation.clone(),
             resource: call.resource.clone(),
             caller: call.caller.clone(),
