@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use ripcord::deployment::Place as Shifted;
-use ripcord::names::{FunctionVersion, ServiceName, TargetName};
+use ripcord::names::{ServiceName, TargetName, Version};
+use ripcord::place::LambdaAlias;
 use ripcord::registration::{Registration, Target};
 use ripcord::release::KnownGood;
 use ripcord::situation::{ServiceRecord, Sighting};
+use ripcord::traffic::Traffic;
 use serde::Serialize;
 
 use crate::changes::{FieldChange, changes};
@@ -17,9 +19,10 @@ use crate::failure::{Failure, Kind};
 use crate::output::{FAINT, GOOD, NAME, styled};
 use crate::session::{Place, Session};
 use crate::validate;
+use crate::whereabouts::whereabouts;
 
 pub(crate) const EXAMPLES: &str = "\
-What an alias serves now is registered as its last known good version, unless the ledger knows one already.
+What a target serves now is registered as its last known good version, unless the ledger knows one already.
 
 Examples:
   ripcord apply ripcord.json
@@ -38,7 +41,7 @@ pub(crate) struct Args {
     environment: Option<String>,
     /// A version known to be good; once per target
     #[arg(long, value_name = "TARGET=VERSION", value_parser = stable)]
-    stable: Vec<(TargetName, FunctionVersion)>,
+    stable: Vec<(TargetName, Version)>,
     /// The registration that this one replaces; else the one found
     #[arg(long, value_name = "VERSION")]
     expect: Option<u64>,
@@ -55,7 +58,7 @@ pub(crate) struct Applied {
     /// The places that did not lead to the service, as those of a service that an older suite has registered.
     mended: Vec<String>,
     /// The versions that were registered as last known good by this command.
-    stable: BTreeMap<TargetName, FunctionVersion>,
+    stable: BTreeMap<TargetName, Version>,
 }
 
 pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> {
@@ -92,17 +95,14 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> 
 }
 
 /// `TARGET=VERSION`.
-fn stable(text: &str) -> Result<(TargetName, FunctionVersion), String> {
+fn stable(text: &str) -> Result<(TargetName, Version), String> {
     let (target, version) = text.split_once('=').ok_or("it must be TARGET=VERSION, like api=7")?;
     let target = target.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?;
     let version = version.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?;
     Ok((target, version))
 }
 
-fn check_targets(
-    registration: &Registration,
-    stable: &[(TargetName, FunctionVersion)],
-) -> Result<(), Failure> {
+fn check_targets(registration: &Registration, stable: &[(TargetName, Version)]) -> Result<(), Failure> {
     match stable.iter().find(|(name, _)| registration.target(name).is_none()) {
         None => Ok(()),
         Some((name, _)) => {
@@ -147,7 +147,7 @@ impl Session {
         &self,
         registration: &Registration,
         before: Option<&ServiceRecord>,
-        stable: &[(TargetName, FunctionVersion)],
+        stable: &[(TargetName, Version)],
     ) -> Result<Vec<KnownGood>, Failure> {
         let since = Timestamp::now();
         let mut good = Vec::new();
@@ -157,7 +157,7 @@ impl Session {
                 Some((_, version)) if is_good_already(target, *version, before) => continue,
                 Some((_, version)) => self.existing(target, *version).await?,
                 None if is_known(target, before) => continue,
-                None => serving_alone(target, &self.aws.alias(&target.function, &target.alias).await)?,
+                None => serving_alone(target, &self.aws.sight(target).await)?,
             };
             good.push(KnownGood { target: target.name.clone(), version, since });
         }
@@ -176,21 +176,26 @@ impl Session {
         Ok(places)
     }
 
-    async fn existing(&self, target: &Target, version: FunctionVersion) -> Result<FunctionVersion, Failure> {
-        let Target { name, function, .. } = target;
-        match self.aws.version(function, version).await {
+    async fn existing(&self, target: &Target, version: Version) -> Result<Version, Failure> {
+        let Target { name, place, reach, .. } = target;
+        let refused = |why: String| {
+            Err(Failure::new(Kind::StableUnclear, format!("--stable {name}={version}: {why}")))
+        };
+        if !place.has_versions_like(version) {
+            return refused(format!("{} has no versions of such a name", whereabouts(target)));
+        }
+        // What else there is of a place is seen when traffic is to go there.
+        let Some(LambdaAlias { function, .. }) = target.lambda() else { return Ok(version) };
+        match self.aws.at(reach).version(function, version).await {
             Ok(Some(_)) => Ok(version),
-            Ok(None) => {
-                let message = format!("--stable {name}={version}: function {function} has no such version");
-                Err(Failure::new(Kind::StableUnclear, message))
-            }
+            Ok(None) => refused(format!("function {function} has no such version")),
             Err(failed) => Err(Failure::new(Kind::AwsCallFailed, failed.to_string())),
         }
     }
 }
 
 /// Whether the ledger says the same already, so that repeating the command changes nothing.
-fn is_good_already(target: &Target, version: FunctionVersion, before: Option<&ServiceRecord>) -> bool {
+fn is_good_already(target: &Target, version: Version, before: Option<&ServiceRecord>) -> bool {
     let said = |record: &ServiceRecord| {
         record.known_good.iter().any(|good| good.target == target.name && good.version == version)
     };
@@ -198,18 +203,23 @@ fn is_good_already(target: &Target, version: FunctionVersion, before: Option<&Se
 }
 
 /// The version that has all traffic. Of two that share it nobody can tell which one is good.
-fn serving_alone(target: &Target, sighting: &Sighting) -> Result<FunctionVersion, Failure> {
-    let Target { name, function, alias, .. } = target;
+fn serving_alone(target: &Target, sighting: &Sighting) -> Result<Version, Failure> {
+    let name = &target.name;
     let unclear = |message: String| {
         Failure::new(Kind::StableUnclear, message)
             .hint(format!("name the version that is known to be good: --stable {name}=VERSION"))
     };
-    match sighting {
-        Sighting::Alias(live) if live.traffic.secondary.is_none() => Ok(live.traffic.primary),
-        Sighting::Alias(live) => {
-            Err(unclear(format!("{name} ({function}:{alias}) serves {}: which one is good?", live.traffic)))
+    let alone = |traffic: Traffic| match traffic.secondary {
+        None => Ok(traffic.primary),
+        Some(_) => {
+            let place = whereabouts(target);
+            Err(unclear(format!("{name} ({place}) serves {traffic}: which one is good?")))
         }
-        Sighting::Missing => Err(unclear(format!("{name}: the alias {function}:{alias} does not exist"))),
+    };
+    match sighting {
+        Sighting::Alias(live) => alone(live.traffic),
+        Sighting::Place(live) => alone(live.traffic),
+        Sighting::Missing => Err(unclear(format!("{name}: {} does not exist", whereabouts(target)))),
         Sighting::Unseen { why } => {
             Err(Failure::new(Kind::AwsCallFailed, format!("{name} could not be observed: {why}")))
         }
@@ -293,9 +303,13 @@ mod tests {
         let record = example::shifting().record;
         assert!(is_known(&target(), Some(&record)));
         assert!(!is_known(&target(), None));
-        let moved = Target { alias: "prod".parse().expect("a name"), ..target() };
+        let prod = LambdaAlias {
+            function: "checkout".parse().expect("a name"),
+            alias: "prod".parse().expect("a name"),
+        };
+        let moved = Target { place: ripcord::place::Place::LambdaAlias(prod), ..target() };
         assert!(!is_known(&moved, Some(&record)));
-        let one = FunctionVersion::new(1).expect("a version");
+        let one = Version::new(1).expect("a version");
         assert!(is_good_already(&target(), one, Some(&record)));
         assert!(!is_good_already(&moved, one, Some(&record)));
     }
@@ -309,7 +323,7 @@ mod tests {
         for refused in ["api", "api=", "=7", "api=$LATEST", "api=live"] {
             assert!(stable(refused).is_err(), "{refused}");
         }
-        let worker = ("worker".parse().expect("a name"), FunctionVersion::new(1).expect("a version"));
+        let worker = ("worker".parse().expect("a name"), Version::new(1).expect("a version"));
         let failure =
             check_targets(&example::shifting().record.registration, &[worker]).expect_err("unknown");
         assert_eq!(failure.message, "--stable names worker, and the targets are: api");
@@ -325,7 +339,7 @@ mod tests {
             changed: true,
             changes: changes(&example::shifting().record.registration, &registration),
             mended: vec!["lambda:checkout:live".to_owned()],
-            stable: [("api".parse().expect("a name"), FunctionVersion::new(7).expect("a version"))].into(),
+            stable: [("api".parse().expect("a name"), Version::new(7).expect("a version"))].into(),
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&applied.to_string()).to_string(), @r"
         checkout: registered, registration 4

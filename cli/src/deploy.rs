@@ -7,9 +7,9 @@ use futures_util::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use ripcord::aws::Aws;
 use ripcord::decide::Moment;
-use ripcord::names::{FunctionVersion, ServiceName, TargetName};
+use ripcord::names::{ServiceName, TargetName, Version};
 use ripcord::pipeline::{ReleaseRequest, Waivable};
-use ripcord::shift::{Ask, ShiftRequest, ShiftSituation, decide_shift, target_of, versions_of};
+use ripcord::shift::{Ask, Refusal, ShiftRequest, ShiftSituation, decide_shift, target_of, versions_of};
 use ripcord::situation::Situation;
 use ripcord::strategy::StrategyChoice;
 
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     service: ServiceName,
     /// The published version to release
     #[arg(long, value_name = "NUMBER")]
-    version: FunctionVersion,
+    version: Version,
     /// The target; may be left out where there is only one
     #[arg(long)]
     target: Option<TargetName>,
@@ -161,9 +161,12 @@ async fn check(
         requested_by: request.requested_by.clone(),
         override_reason: request.override_reason.clone(),
     };
-    let function = target_of(&shift, &situation).map_err(refused)?.function.clone();
+    let target = target_of(&shift, &situation).map_err(refused)?;
+    let not_an_alias = || refused(Refusal::NotAnAlias { target: target.name.clone() });
+    let function = target.lambda().ok_or_else(not_an_alias)?.function.clone();
+    let aws = aws.at(&target.reach);
     let look = |version| {
-        let function = &function;
+        let (aws, function) = (&aws, &function);
         async move { aws.version(function, version).await.map(|facts| (version, facts)) }
     };
     let versions = try_join_all(versions_of(&shift, &situation).into_iter().map(look)).await;
@@ -186,7 +189,7 @@ fn checked(
 }
 
 /// A refusal of the core, as the function would answer it.
-fn refused(refusal: ripcord::shift::Refusal) -> Failure {
+fn refused(refusal: Refusal) -> Failure {
     let failure = Failure::of_function(Asked::Shift, refusal.error_type().as_str(), refusal.to_string());
     match failure.kind.as_str() {
         "VersionQuarantined" => {
@@ -215,7 +218,7 @@ fn check_attestations(request: &ReleaseRequest, seen: &ShiftSituation) -> Result
 const EXECUTION_NAME_MAX: usize = 80;
 
 /// The service, the version and the moment: for people who look at a list of executions, and unique.
-fn execution_name(service: &ServiceName, version: FunctionVersion, now: Timestamp) -> String {
+fn execution_name(service: &ServiceName, version: Version, now: Timestamp) -> String {
     let millisecond = now.as_millisecond().rem_euclid(1_000);
     let rest = format!("-v{version}-{}{millisecond:03}Z", now.strftime("%Y%m%dT%H%M%S"));
     // A dot is allowed in a service's name, and is of use in no log group's stream.

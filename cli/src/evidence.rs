@@ -56,7 +56,7 @@ fn is_about(evidence: &Evidence, excerpt: &LogExcerpt) -> bool {
     let record = &evidence.situation.record;
     let changes = record.release.iter().flat_map(|release| &release.changes);
     let mut sources = changes.filter_map(|change| {
-        let function = &record.registration.target(&change.target)?.function;
+        let function = &record.registration.target(&change.target)?.lambda()?.function;
         Some(format!("{function}:{}", change.candidate))
     });
     sources.any(|source| source == excerpt.source)
@@ -79,6 +79,12 @@ impl fmt::Display for Kept {
             for (target, sighting) in &evidence.situation.live {
                 match sighting {
                     Sighting::Alias(live) => writeln!(f, "  saw     {target} serving {}", live.traffic)?,
+                    Sighting::Place(live) => {
+                        writeln!(f, "  saw     {target} serving {}", live.traffic)?;
+                        // What a place looks like differs from kind to kind; a reviewer wants all of it.
+                        let seen = serde_json::to_string(&live.seen).map_err(|_| fmt::Error)?;
+                        writeln!(f, "          {}", styled(FAINT, seen))?;
+                    }
                     Sighting::Missing => writeln!(f, "  saw     {target} missing")?,
                     Sighting::Unseen { why } => writeln!(f, "  saw     {target} not at all: {why}")?,
                 }

@@ -7,20 +7,24 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use ripcord::aws::answer_of;
-use ripcord::names::{AliasName, FunctionName, FunctionVersion, Generation, ServiceName, Weight};
+use ripcord::names::{AliasName, FunctionName, Generation, ServiceName, Version, Weight};
 use ripcord::pipeline::Run;
 use ripcord::preflight::{
     Check, Outcome, Seen, Subject, Unseen, VersionState, check_health, decide_hook_after,
 };
+use ripcord::place::LambdaAlias;
 use ripcord::registration::{HealthCheck, Registration, Target};
 use ripcord::release::{Change, Phase, Release, Report};
-use ripcord::situation::{Sighting, Situation};
+use ripcord::situation::{LiveAlias, Sighting, Situation};
+use ripcord::traffic::Traffic;
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{BAD, FAINT, GOOD, NAME, WARN, styled};
 use crate::session::{Place, Session};
+use crate::warning::expected;
+use crate::whereabouts::whereabouts;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -54,7 +58,7 @@ struct Qualified {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Versions {
-    One(FunctionVersion),
+    One(Version),
     Behind(AliasName),
 }
 
@@ -133,53 +137,79 @@ async fn of_service(session: &Session, service: &ServiceName) -> Result<Vec<Look
     let registration = &situation.record.registration;
     let mut looked = Vec::new();
     for target in &registration.targets {
-        let name = format!("{service} ({}:{})", target.function, target.alias);
-        match situation.live.get(&target.name) {
-            Some(Sighting::Alias(live)) => {
+        let name = format!("{service} ({})", whereabouts(target));
+        match (situation.live.get(&target.name), target.lambda()) {
+            (Some(Sighting::Alias(live)), Some(alias)) => {
                 for version in live.traffic.versions() {
-                    let checks = of_version(session, &situation, (target, version), &here).await;
+                    let checks = of_version(session, &situation, (target, alias, version), &here).await;
                     looked.push(Looked::of(format!("{name} version {version}"), checks));
                 }
             }
-            Some(Sighting::Missing) | None => looked.push(failed(name, "the alias does not exist")),
-            Some(Sighting::Unseen { why }) => looked.push(failed(name, why)),
+            (Some(Sighting::Alias(LiveAlias { traffic, .. })), None) => {
+                looked.push(Looked::of(name, vec![traffic_of(&situation, target, *traffic)]));
+            }
+            (Some(Sighting::Place(live)), _) => {
+                looked.push(Looked::of(name, vec![traffic_of(&situation, target, live.traffic)]));
+            }
+            (Some(Sighting::Missing) | None, Some(_)) => looked.push(failed("alias", name, "the alias does not exist")),
+            (Some(Sighting::Missing) | None, None) => looked.push(failed("place", name, "it does not exist")),
+            (Some(Sighting::Unseen { why }), Some(_)) => looked.push(failed("alias", name, why)),
+            (Some(Sighting::Unseen { why }), None) => looked.push(failed("place", name, why)),
         }
     }
     Ok(looked)
 }
 
-fn failed(subject: String, why: &str) -> Looked {
-    let check = Check { name: "alias".to_owned(), outcome: Outcome::Failed, detail: why.to_owned() };
+fn failed(check: &str, subject: String, why: &str) -> Looked {
+    let check = Check { name: check.to_owned(), outcome: Outcome::Failed, detail: why.to_owned() };
     Looked::of(subject, vec![check])
+}
+
+/// Whether a place serves what the ledger says: of its versions nothing is asked, because nothing but traffic reaches them.
+fn traffic_of(situation: &Situation, target: &Target, serving: Traffic) -> Check {
+    let change = situation.record.release.as_ref().and_then(|release| release.change(&target.name));
+    let (outcome, detail) = match expected(situation, &target.name) {
+        None => (Outcome::Noted, format!("it serves {serving}, and the ledger says nothing of it")),
+        Some(expected) if expected == serving => {
+            (Outcome::Passed, format!("it serves {serving}, as the ledger says"))
+        }
+        Some(expected) if change.is_some_and(|change| change.claim.is_some()) => {
+            let detail = format!("it serves {serving}, the ledger says {expected}, and a move is not confirmed yet");
+            (Outcome::Noted, detail)
+        }
+        Some(expected) => (Outcome::Failed, format!("it serves {serving}, and the ledger says {expected}")),
+    };
+    Check { name: "traffic".to_owned(), outcome, detail }
 }
 
 async fn of_version(
     session: &Session,
     situation: &Situation,
-    (target, version): (&Target, FunctionVersion),
+    (target, alias, version): (&Target, &LambdaAlias, Version),
     here: &str,
 ) -> Vec<Check> {
     let registration = &situation.record.registration;
     let (release, change) = served(registration, target, version);
     let run = Run::of_hook(registration, here.to_owned(), None, 0);
-    let subject =
-        Subject { record: &situation.record, release: &release, run: &run, change: &change, target };
+    let record = &situation.record;
+    let subject = Subject { record, release: &release, run: &run, change: &change, target, alias };
     let (aws, guards) = (&session.aws, subject.guards_here());
+    let where_it_lies = aws.at(&target.reach);
     let now = Timestamp::now();
     let (state, answers, guards, queues) = tokio::join!(
-        aws.version_state(&target.function, version),
+        where_it_lies.version_state(&alias.function, version),
         aws.ask(&subject, PATIENCE),
         aws.look_at_guards(&guards),
         aws.look_at_dead_letters(&registration.dead_letter_queues, now, session.tempo),
     );
     let state = state.map_err(Unseen::because);
-    let mut checks = vec![readiness(&target.function, version, &state)];
+    let mut checks = vec![readiness(&alias.function, version, &state)];
     checks.extend(decide_hook_after(&subject, &answers, &guards, &queues));
     checks
 }
 
 /// The checks are about a release: here, about one that has brought the version to where it is.
-fn served(registration: &Registration, target: &Target, version: FunctionVersion) -> (Release, Change) {
+fn served(registration: &Registration, target: &Target, version: Version) -> (Release, Change) {
     let change = Change {
         target: target.name.clone(),
         stable: version,
@@ -187,6 +217,7 @@ fn served(registration: &Registration, target: &Target, version: FunctionVersion
         artefact: None,
         weight: Weight::ALL,
         intent: None,
+        claim: None,
     };
     let release = Release {
         service: registration.service.clone(),
@@ -206,7 +237,7 @@ fn served(registration: &Registration, target: &Target, version: FunctionVersion
     (release, change)
 }
 
-fn readiness(function: &FunctionName, version: FunctionVersion, state: &Seen<Option<VersionState>>) -> Check {
+fn readiness(function: &FunctionName, version: Version, state: &Seen<Option<VersionState>>) -> Check {
     let (outcome, detail) = match state {
         Err(unseen) => (Outcome::Failed, format!("version {version} of {function} {unseen}")),
         Ok(None) => (Outcome::Failed, format!("version {version} of {function} does not exist")),
@@ -227,8 +258,11 @@ async fn of_function(session: &Session, Qualified { function, of }: &Qualified) 
             let subject = format!("{function}:{alias}");
             match session.aws.alias(function, alias).await {
                 Sighting::Alias(live) => (subject, live.traffic.versions().collect()),
-                Sighting::Missing => return failed(subject, "the alias does not exist"),
-                Sighting::Unseen { why } => return failed(subject, &why),
+                // Nothing but an alias is looked at here.
+                Sighting::Missing | Sighting::Place(_) => {
+                    return failed("alias", subject, "the alias does not exist");
+                }
+                Sighting::Unseen { why } => return failed("alias", subject, &why),
             }
         }
     };

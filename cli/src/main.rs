@@ -44,6 +44,7 @@ mod validate;
 mod warning;
 mod watch;
 mod weights;
+mod whereabouts;
 
 fn main() -> std::process::ExitCode {
     match Cli::try_parse() {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use ripcord::decide::{Course, Decision, Moment, decide};
-use ripcord::names::{AlarmArn, FunctionVersion, ServiceName};
+use ripcord::names::{AlarmArn, ServiceName, Version};
 use ripcord::plan::Step;
 use ripcord::registration::{Home, Registration};
 use ripcord::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     service: ServiceName,
     /// The version to go back to
     #[arg(long, value_name = "VERSION", conflicts_with = "alarm")]
-    to: Option<FunctionVersion>,
+    to: Option<Version>,
     /// Plan for this alarm firing now, instead of for an operator's command; its name or ARN
     #[arg(long, value_name = "NAME")]
     alarm: Option<String>,

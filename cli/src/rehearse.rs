@@ -145,7 +145,7 @@ fn tell<S: std::fmt::Display + serde::Serialize>(summary: &S, args: &RehearseArg
 async fn play(
     local: &LocalAws,
     stage: &Stage,
-    candidate: ripcord::names::FunctionVersion,
+    candidate: ripcord::names::Version,
     registration: &ripcord::registration::Registration,
 ) -> Result<Summary, Failure> {
     let traffic =

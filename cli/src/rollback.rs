@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ripcord::names::{FunctionVersion, Generation, ServiceName, TargetName};
+use ripcord::names::{Generation, ServiceName, TargetName, Version};
 use ripcord::release::{Phase, Release};
-use ripcord::situation::{Sighting, Situation};
+use ripcord::situation::Situation;
 use ripcord::traffic::Traffic;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     service: ServiceName,
     /// The version to go back to; only for a service with one target
     #[arg(long, value_name = "VERSION")]
-    to: Option<FunctionVersion>,
+    to: Option<Version>,
     /// Why, for the record and the notice
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -164,7 +164,7 @@ impl Rollback {
     fn after(service: &ServiceName, answer: Answer, seen: Result<Situation, Failure>) -> Self {
         let (phase, serving, unseen_because) = match seen {
             Ok(Situation { record, live, .. }) => {
-                let serving = live.into_iter().map(|(target, sighting)| (target, traffic(&sighting)));
+                let serving = live.into_iter().map(|(target, sighting)| (target, sighting.traffic()));
                 (record.release.map(|release| release.phase), serving.collect(), None)
             }
             Err(failure) => (None, BTreeMap::new(), Some(failure.message)),
@@ -195,13 +195,6 @@ impl Rollback {
             "stand_down" | "hold" => ExitCode::Refused,
             _ => ExitCode::Unexpected,
         }
-    }
-}
-
-fn traffic(sighting: &Sighting) -> Option<Traffic> {
-    match sighting {
-        Sighting::Alias(live) => Some(live.traffic),
-        Sighting::Missing | Sighting::Unseen { .. } => None,
     }
 }
 
@@ -238,7 +231,7 @@ pub(crate) fn example(reason: &str) -> Rollback {
     let mut seen = crate::status::example::shifting();
     seen.record.release.as_mut().expect("a release").phase = Phase::RolledBack;
     for sighting in seen.live.values_mut() {
-        let Sighting::Alias(live) = sighting else { unreachable!() };
+        let ripcord::situation::Sighting::Alias(live) = sighting else { unreachable!() };
         live.traffic = crate::status::example::traffic("1:100");
     }
     Rollback::seen(&seen.record.registration.service.clone(), reason, Ok(seen))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use ripcord::names::{AliasName, FunctionName, FunctionVersion, Generation, ServiceName, TargetName};
+use ripcord::names::{AliasName, FunctionName, Generation, Region, ServiceName, TargetName, Version};
 use ripcord::pipeline::{Run, Tempo};
 use ripcord::release::{PastRollback, Phase, Release};
 use ripcord::situation::{Sighting, Situation};
@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::session::{Place, Session};
-use crate::warning::{Warning, expected, quarantined_until, warnings};
+use crate::warning::{Warning, being_moved_until, expected, quarantined_until, warnings};
 use crate::watch::View;
+use crate::whereabouts::{account, whereabouts};
 
 #[cfg(test)]
 pub(crate) mod example;
@@ -82,23 +83,34 @@ struct RunStatus {
 #[derive(Debug, Serialize)]
 struct TargetStatus {
     target: TargetName,
-    function: FunctionName,
-    alias: AliasName,
-    /// What the alias serves; nothing if it is missing or could not be seen.
+    /// What it is, by a unique name.
+    place: String,
+    /// The function and the alias, if it is an alias.
+    function: Option<FunctionName>,
+    alias: Option<AliasName>,
+    /// The region, if it is not the suite's own.
+    region: Option<Region>,
+    /// The account, if it is not the suite's own.
+    account: Option<String>,
+    /// Until when an invocation may be moving it.
+    being_moved_until: Option<Timestamp>,
+    /// What it serves; nothing if it is missing or could not be seen.
     live: Option<Traffic>,
     /// What the ledger says that it should serve; nothing if it knows nothing.
     ledger: Option<Traffic>,
-    stable: Option<FunctionVersion>,
-    candidate: Option<FunctionVersion>,
-    last_known_good: Option<FunctionVersion>,
+    stable: Option<Version>,
+    candidate: Option<Version>,
+    last_known_good: Option<Version>,
     last_known_good_since: Option<Timestamp>,
+    #[serde(skip)]
+    whereabouts: String,
 }
 
 #[derive(Debug, Serialize)]
 struct RollbackStatus {
     generation: Generation,
     target: TargetName,
-    version: FunctionVersion,
+    version: Version,
     at: Timestamp,
     automatic: bool,
     reason: String,
@@ -143,7 +155,7 @@ impl ServiceStatus {
             service: record.registration.service.clone(),
             registration_version: record.registration_version,
             release,
-            targets: TargetStatus::all_of(situation),
+            targets: TargetStatus::all_of(situation, now),
             rollbacks,
             warnings: warnings(situation, now),
             now,
@@ -166,24 +178,26 @@ impl RunStatus {
 }
 
 impl TargetStatus {
-    fn all_of(situation: &Situation) -> Vec<Self> {
+    fn all_of(situation: &Situation, now: Timestamp) -> Vec<Self> {
         let record = &situation.record;
         let status = |target: &ripcord::registration::Target| {
             let change = record.release.as_ref().and_then(|release| release.change(&target.name));
             let good = record.known_good.iter().find(|good| good.target == target.name);
             Self {
                 target: target.name.clone(),
-                function: target.function.clone(),
-                alias: target.alias.clone(),
-                live: match situation.live.get(&target.name) {
-                    Some(Sighting::Alias(live)) => Some(live.traffic),
-                    Some(Sighting::Missing | Sighting::Unseen { .. }) | None => None,
-                },
+                place: target.place.to_string(),
+                function: target.lambda().map(|it| it.function.clone()),
+                alias: target.lambda().map(|it| it.alias.clone()),
+                region: target.reach.region.clone(),
+                account: account(&target.reach).map(str::to_owned),
+                being_moved_until: change.and_then(|change| being_moved_until(change, now)),
+                live: situation.live.get(&target.name).and_then(Sighting::traffic),
                 ledger: expected(situation, &target.name),
                 stable: change.map(|change| change.stable),
                 candidate: change.map(|change| change.candidate),
                 last_known_good: good.map(|good| good.version),
                 last_known_good_since: good.map(|good| good.since),
+                whereabouts: whereabouts(target),
             }
         };
         record.registration.targets.iter().map(status).collect()

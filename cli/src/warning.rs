@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use ripcord::names::{TargetName, Weight};
 use ripcord::registration::Target;
-use ripcord::release::{Change, Intent, PastRollback, Phase, Release, Report};
+use ripcord::release::{Change, Claim, Intent, PastRollback, Phase, Release, Report};
 use ripcord::situation::{LiveAlias, Sighting, Situation};
 use ripcord::traffic::Traffic;
 use serde::Serialize;
+
+use crate::whereabouts::what;
 
 /// Something that wants a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +49,7 @@ pub(crate) fn warnings(situation: &Situation, now: Timestamp) -> Vec<Warning> {
         }
     }
     for target in &record.registration.targets {
-        let found = of_target(situation, target).map(|(kind, message)| Warning {
+        let found = of_target(situation, target, now).map(|(kind, message)| Warning {
             kind,
             target: Some(target.name.clone()),
             message,
@@ -92,41 +94,52 @@ fn confirmed(change: &Change) -> Traffic {
     Traffic::split(change.stable, change.candidate, change.weight)
 }
 
-fn of_target(situation: &Situation, target: &Target) -> Option<(&'static str, String)> {
+/// Until when an invocation may be moving a target.
+pub(crate) fn being_moved_until(change: &Change, now: Timestamp) -> Option<Timestamp> {
+    change.claim.filter(|claim| now < claim.until).map(|claim| claim.until)
+}
+
+/// What a target is seen to serve, and the alias with its revision, if it is one.
+#[derive(Clone, Copy)]
+struct Serving<'seen> {
+    traffic: Traffic,
+    alias: Option<&'seen LiveAlias>,
+}
+
+fn of_target(situation: &Situation, target: &Target, now: Timestamp) -> Option<(&'static str, String)> {
     let name = &target.name;
     let live = match situation.live.get(name) {
-        Some(Sighting::Alias(live)) => live,
-        Some(Sighting::Missing) | None => {
-            return Some((
-                "missing",
-                format!("the alias {}:{} does not exist", target.function, target.alias),
-            ));
-        }
+        Some(Sighting::Alias(live)) => Serving { traffic: live.traffic, alias: Some(live) },
+        Some(Sighting::Place(live)) => Serving { traffic: live.traffic, alias: None },
+        Some(Sighting::Missing) | None => return Some(("missing", format!("{} does not exist", what(target)))),
         Some(Sighting::Unseen { why }) => return Some(("unseen", why.clone())),
     };
     let release = situation.record.release.as_ref();
     match release.and_then(|release| Some((release, release.change(name)?))) {
-        Some((release, change)) => of_change(situation, release, change, live),
-        None => unreleased(situation, name, live),
+        Some((release, change)) => of_change(situation, (release, change), live, now),
+        None => unreleased(situation, name, live.traffic),
     }
 }
 
 fn of_change(
     situation: &Situation,
-    release: &Release,
-    change: &Change,
-    live: &LiveAlias,
+    (release, change): (&Release, &Change),
+    live: Serving<'_>,
+    now: Timestamp,
 ) -> Option<(&'static str, String)> {
     let (serving, generation) = (live.traffic, release.generation);
-    if let Some(drift) = ripcord::deployment::drift(&situation.record, release, live) {
+    let by_codedeploy =
+        live.alias.and_then(|alias| ripcord::deployment::drift(&situation.record, release, alias));
+    if let Some(drift) = by_codedeploy {
         return Some(("drift", format!("{}; {}", drift.what, drift.mend)));
     }
     match release.phase {
         Phase::Shifting | Phase::Held if release.deployment.is_some() => None,
-        Phase::Shifting | Phase::Complete | Phase::Held => match &change.intent {
-            Some(intent) => unfinished(change, intent, live),
-            None if serving == confirmed(change) => None,
-            None => Some(drift(serving, confirmed(change))),
+        Phase::Shifting | Phase::Complete | Phase::Held => match (&change.intent, &change.claim) {
+            (Some(intent), _) => unfinished(change, intent, live),
+            (None, Some(claim)) => claimed(change, claim, serving, now),
+            (None, None) if serving == confirmed(change) => None,
+            (None, None) => Some(drift(serving, confirmed(change))),
         },
         Phase::RolledBack
             if serving.share_of(change.candidate) != Weight::NONE && change.candidate != change.stable =>
@@ -155,13 +168,29 @@ fn of_change(
 }
 
 /// A shift that was written down and not confirmed. It may be on its way this very moment.
-fn unfinished(change: &Change, intent: &Intent, live: &LiveAlias) -> Option<(&'static str, String)> {
+fn unfinished(change: &Change, intent: &Intent, live: Serving<'_>) -> Option<(&'static str, String)> {
     let intended = Traffic::split(change.stable, change.candidate, intent.weight);
     let (serving, weight) = (live.traffic, intent.weight);
     if serving == intended {
         Some(("unconfirmed", format!("the shift to {weight} was made and is not confirmed yet")))
-    } else if live.revision == intent.revision {
+    } else if live.alias.is_some_and(|alias| alias.revision == intent.revision) {
         Some(("unconfirmed", format!("a shift to {weight} is on its way, or was cut off")))
+    } else {
+        Some(drift(serving, intended))
+    }
+}
+
+/// A move of a place that was claimed and not confirmed. Nothing but its traffic tells how far it has come.
+fn claimed(change: &Change, claim: &Claim, serving: Traffic, now: Timestamp) -> Option<(&'static str, String)> {
+    let Claim { weight, until } = claim;
+    let intended = Traffic::split(change.stable, change.candidate, *weight);
+    if serving == intended {
+        Some(("unconfirmed", format!("the shift to {weight} was made and is not confirmed yet")))
+    } else if now < *until {
+        let message = format!("serves {serving} and is being moved to {weight} until {until} at the latest");
+        Some(("unconfirmed", message))
+    } else if serving == confirmed(change) {
+        Some(("unconfirmed", format!("a shift to {weight} was cut off")))
     } else {
         Some(drift(serving, intended))
     }
@@ -170,9 +199,8 @@ fn unfinished(change: &Change, intent: &Intent, live: &LiveAlias) -> Option<(&'s
 fn unreleased(
     situation: &Situation,
     target: &TargetName,
-    live: &LiveAlias,
+    serving: Traffic,
 ) -> Option<(&'static str, String)> {
-    let serving = live.traffic;
     let good = situation.record.known_good.iter().find(|good| good.target == *target);
     match good {
         _ if serving.secondary.is_some() => Some(("leftover_weights", leftover(serving))),

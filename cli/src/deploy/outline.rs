@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ripcord::names::{AliasName, FunctionName, FunctionVersion, ServiceName, TargetName};
+use ripcord::names::{AliasName, FunctionName, ServiceName, TargetName, Version};
 use ripcord::pipeline::{ReleaseRequest, Waivable};
 use ripcord::registration::{Limits, Unproven};
 use ripcord::shift::{ShiftRequest, ShiftSituation, target_of};
@@ -22,8 +22,8 @@ pub(super) struct Outline {
     pub(super) target: TargetName,
     pub(super) function: FunctionName,
     pub(super) alias: AliasName,
-    pub(super) stable: FunctionVersion,
-    pub(super) candidate: FunctionVersion,
+    pub(super) stable: Version,
+    pub(super) candidate: Version,
     /// The hash of the candidate's code.
     pub(super) artefact: String,
     pub(super) strategy: Strategy,
@@ -48,8 +48,8 @@ impl Outline {
         Ok(Self {
             service: request.service.clone(),
             target: target.name.clone(),
-            function: target.function.clone(),
-            alias: target.alias.clone(),
+            function: live.function.clone(),
+            alias: live.alias.clone(),
             stable: live.traffic.primary,
             candidate: request.version,
             artefact: facts.map(|facts| facts.code_sha256.clone()).unwrap_or_default(),

@@ -29,7 +29,7 @@ fn quiet() -> ShiftSituation {
     let Some(Sighting::Alias(live)) = situation.live.get_mut(&api) else { unreachable!() };
     live.traffic = example::traffic("1:100");
     let facts = |number: u64| {
-        let version = FunctionVersion::new(number).expect("a version");
+        let version = Version::new(number).expect("a version");
         let facts = VersionFacts {
             version,
             code_sha256: format!("sha-{number}"),
@@ -108,7 +108,7 @@ fn bad_input_is_refused_by_field_value_and_rule() {
 #[test]
 fn what_the_shifter_would_refuse_is_refused_before_anything_moves() {
     let mut seen = quiet();
-    let two = FunctionVersion::new(2).expect("a version");
+    let two = Version::new(2).expect("a version");
     seen.versions.insert(two, None);
     refuse(&[], &seen, "VersionUnusable", "version 2 of checkout does not exist");
 
@@ -126,7 +126,7 @@ fn what_the_shifter_would_refuse_is_refused_before_anything_moves() {
 #[test]
 fn a_version_in_quarantine_needs_a_waiver() {
     let mut seen = quiet();
-    seen.situation.record.rollbacks[0].version = FunctionVersion::new(2).expect("a version");
+    seen.situation.record.rollbacks[0].version = Version::new(2).expect("a version");
     refuse(&[], &seen, "VersionQuarantined", "version 2 is quarantined: release 3");
     assert!(decided(&["--waive", "quarantine", "--override", "mended"], &seen).is_ok());
 }
@@ -195,7 +195,7 @@ fn every_check_that_can_be_waived_can_be_named() {
 #[test]
 fn an_execution_is_named_for_people_and_fits() {
     let name = |service: &str, version: u64| {
-        let version = FunctionVersion::new(version).expect("a version");
+        let version = Version::new(version).expect("a version");
         execution_name(&service.parse().expect("a name"), version, at(NOW))
     };
     assert_eq!(name("checkout", 7), "checkout-v7-20260302T120000042Z");

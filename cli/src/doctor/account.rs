@@ -3,6 +3,7 @@
 use futures_util::future::{join, join_all};
 use ripcord::aws::{Aws, CallFailed};
 use ripcord::names::{AlarmArn, ServiceName};
+use ripcord::place::LambdaAlias;
 use ripcord::registration::Target;
 use ripcord::shift::pin_alias;
 use ripcord::situation::{Sighting, Situation};
@@ -29,7 +30,7 @@ struct Deployed {
     targets: Vec<DeployedTarget>,
 }
 
-/// What is deployed of a target, beside its alias.
+/// What is deployed of a target that is an alias, beside the alias itself.
 #[derive(Debug)]
 struct DeployedTarget {
     target: Target,
@@ -61,7 +62,8 @@ async fn observe(session: &Session, service: &ServiceName) -> Result<Deployed, F
     let situation = session.observe(service).await?;
     let registration = &situation.record.registration;
     let names: Vec<String> = registration.guards.iter().map(|guard| name_of(&guard.alarm)).collect();
-    let looks = registration.targets.iter().map(|target| look(&session.aws, &situation, target));
+    let aliases = registration.targets.iter().filter_map(|target| Some((target, target.lambda()?)));
+    let looks = aliases.map(|target| look(&session.aws, &situation, target));
     let (alarms, targets) = join(alarms::settings(&session.alarms, &names), join_all(looks)).await;
     let targets = targets.into_iter().collect::<Result<_, _>>().map_err(|error: CallFailed| {
         Failure::new(Kind::AwsCallFailed, error.to_string())
@@ -73,21 +75,26 @@ async fn observe(session: &Session, service: &ServiceName) -> Result<Deployed, F
     Ok(Deployed { alarms, targets, situation })
 }
 
-async fn look(aws: &Aws, situation: &Situation, target: &Target) -> Result<DeployedTarget, CallFailed> {
+async fn look(
+    aws: &Aws,
+    situation: &Situation,
+    (target, alias): (&Target, &LambdaAlias),
+) -> Result<DeployedTarget, CallFailed> {
+    let aws = aws.at(&target.reach);
     let good = situation.record.known_good.iter().find(|good| good.target == target.name);
     let pin = async {
-        match pin_alias(&target.alias) {
-            Some(pin) => aws.alias(&target.function, &pin).await,
+        match pin_alias(&alias.alias) {
+            Some(pin) => aws.alias(&alias.function, &pin).await,
             None => Sighting::Unseen { why: "the alias's own name is too long to be pinned".to_owned() },
         }
     };
     let exists = async {
         match good {
-            Some(good) => Ok(Some(aws.version(&target.function, good.version).await?.is_some())),
+            Some(good) => Ok(Some(aws.version(&alias.function, good.version).await?.is_some())),
             None => Ok(None),
         }
     };
-    let provisioned = aws.provisioned_concurrency(&target.function, target.alias.as_str());
+    let provisioned = aws.provisioned_concurrency(&alias.function, alias.alias.as_str());
     let (pin, (known_good_exists, provisioned)) = join(pin, join(exists, provisioned)).await;
     Ok(DeployedTarget {
         target: target.clone(),

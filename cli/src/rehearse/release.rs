@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use ripcord::finding::{Finding, Found};
-use ripcord::names::{FunctionVersion, ServiceName};
+use ripcord::names::{ServiceName, Version};
 use ripcord::registration::Registration;
 use ripcord::release::{Phase, Release, Report};
 use ripcord_rehearsal::LocalAws;
@@ -50,7 +50,7 @@ pub(super) struct Outcome {
 pub(super) async fn play(
     local: &LocalAws,
     stage: &Stage,
-    candidate: FunctionVersion,
+    candidate: Version,
     registration: &Registration,
     script: &Script,
 ) -> Result<Outcome, Failure> {
@@ -174,7 +174,7 @@ impl Outcome {
     fn of(
         local: &LocalAws,
         traffic: &Simulation,
-        candidate: FunctionVersion,
+        candidate: Version,
         release: Option<Release>,
         script: &Script,
     ) -> Self {

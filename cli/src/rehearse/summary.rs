@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ripcord::names::FunctionVersion;
+use ripcord::names::Version;
 use ripcord::release::{Phase, Report};
 use ripcord::situation::ServiceRecord;
 use ripcord_rehearsal::LocalAws;
@@ -53,7 +53,7 @@ impl Summary {
     pub(super) fn of(
         local: &LocalAws,
         counts: &TrafficCounts,
-        candidate: FunctionVersion,
+        candidate: Version,
         record: Option<ServiceRecord>,
     ) -> Self {
         let calls = local.journal().entries();

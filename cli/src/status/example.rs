@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ripcord::deployment::Deployments;
-use ripcord::names::{FunctionVersion, Generation, Weight};
+use ripcord::names::{Generation, Version, Weight};
 use ripcord::registration::Registration;
 use ripcord::release::{Change, KnownGood, PastRollback, Phase, Release, Report};
 use ripcord::situation::{LiveAlias, ServiceRecord, Sighting, Situation};
@@ -12,8 +12,8 @@ pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
-fn version(number: u64) -> FunctionVersion {
-    FunctionVersion::new(number).expect("a version")
+fn version(number: u64) -> Version {
+    Version::new(number).expect("a version")
 }
 
 /// Traffic from weights, the first of which are the primary's.
@@ -34,6 +34,7 @@ pub(crate) fn shifting() -> Situation {
         artefact: Some("sha-2".to_owned()),
         weight: Weight::from_share(0.1).expect("a share"),
         intent: None,
+        claim: None,
     };
     let release = Release {
         service,

@@ -82,8 +82,8 @@ fn driven(run: &RunStatus, service: &ServiceName, now: Timestamp) -> String {
 }
 
 fn in_lines(f: &mut fmt::Formatter<'_>, target: &TargetStatus) -> fmt::Result {
-    let TargetStatus { target: name, function, alias, live, ledger, last_known_good, .. } = target;
-    writeln!(f, "  {}  {}", styled(NAME, name), styled(FAINT, format!("{function}:{alias}")))?;
+    let TargetStatus { target: name, whereabouts, live, ledger, last_known_good, .. } = target;
+    writeln!(f, "  {}  {}", styled(NAME, name), styled(FAINT, whereabouts))?;
     let unknown = || "unknown".to_owned();
     let as_text = |traffic: &Option<_>| {
         traffic.map_or_else(unknown, |traffic: ripcord::traffic::Traffic| traffic.to_string())
@@ -95,6 +95,9 @@ fn in_lines(f: &mut fmt::Formatter<'_>, target: &TargetStatus) -> fmt::Result {
     };
     writeln!(f, "    live             {}", styled(style, as_text(live)))?;
     writeln!(f, "    ledger           {}", as_text(ledger))?;
+    if let Some(until) = target.being_moved_until {
+        writeln!(f, "    {}", styled(WARN, format!("being moved by an invocation until {until:.0} at the latest")))?;
+    }
     let good = last_known_good.map_or_else(unknown, |version| version.to_string());
     let since = target.last_known_good_since.map(|since| format!(" since {since:.0}")).unwrap_or_default();
     writeln!(f, "    last known good  {good}{}", styled(FAINT, since))

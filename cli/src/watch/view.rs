@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ripcord::finding::{Finding, Found, StageLook};
 use ripcord::judge::{GaugeVerdict, MetricVerdict, Verdict};
-use ripcord::names::{FunctionVersion, Generation, ServiceName, TargetName, Weight};
+use ripcord::names::{Generation, ServiceName, TargetName, Version, Weight};
 use ripcord::pipeline::{Run, Tempo, Turn};
 use ripcord::preflight::Check;
 use ripcord::release::{Change, Phase, Release};
@@ -46,8 +46,8 @@ pub(crate) struct View {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Moving {
     pub(crate) target: TargetName,
-    pub(crate) stable: FunctionVersion,
-    pub(crate) candidate: FunctionVersion,
+    pub(crate) stable: Version,
+    pub(crate) candidate: Version,
     pub(crate) weight: Weight,
 }
 

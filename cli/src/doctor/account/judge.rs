@@ -8,6 +8,7 @@ use super::alarms::AlarmSettings;
 use super::{Deployed, DeployedTarget, name_of};
 use crate::doctor::finding::{Finding, Severity, Whereabouts};
 use crate::doctor::rules::Rule;
+use crate::whereabouts::whereabouts;
 
 /// What is found of a service; `project` is the suite's, whose functions are called by it.
 pub(super) fn judge(deployed: &Deployed, project: &str) -> Vec<Finding> {
@@ -93,7 +94,7 @@ fn of_guard(guard: &Guard, alarms: &[AlarmSettings], project: &str) -> Vec<Sign>
 
 fn of_target(situation: &Situation, deployed: &DeployedTarget) -> Vec<Sign> {
     let target = &deployed.target;
-    let alias = format!("{}:{}", target.function, target.alias);
+    let alias = whereabouts(target);
     let sign = |rule, severity, message: String, mend: String| Sign {
         rule,
         severity,
@@ -121,14 +122,15 @@ fn of_target(situation: &Situation, deployed: &DeployedTarget) -> Vec<Sign> {
                 "the alias {} protects version {}, and version {} is the one to go back to",
                 pin.alias, pin.traffic.primary, change.stable
             )),
-            Sighting::Alias(_) | Sighting::Unseen { .. } => None,
+            Sighting::Alias(_) | Sighting::Place(_) | Sighting::Unseen { .. } => None,
         };
         let mend = "the next release sets it; until then keep clean-up away from this function".to_owned();
         signs.extend(message.map(|message| sign(Rule::LastKnownGoodGone, Severity::Warning, message, mend)));
     }
     let weighted = match situation.live.get(&target.name) {
         Some(Sighting::Alias(LiveAlias { traffic, .. })) if traffic.secondary.is_some() => Some(traffic),
-        Some(Sighting::Alias(_) | Sighting::Missing | Sighting::Unseen { .. }) | None => None,
+        Some(Sighting::Alias(_) | Sighting::Place(_) | Sighting::Missing | Sighting::Unseen { .. })
+        | None => None,
     };
     let Some(traffic) = weighted else { return signs };
     let open = release.is_some_and(|release| match release.phase {
