@@ -17,6 +17,7 @@ mod ministack;
 mod moto;
 pub mod python_env;
 pub mod runtime_api;
+pub mod targets;
 #[cfg(feature = "bench")]
 pub mod tls_endpoint;
 pub mod traffic;

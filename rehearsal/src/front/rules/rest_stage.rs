@@ -49,10 +49,10 @@ impl Front {
         };
         let mut operations = vec![
             replace("/canarySettings/deploymentId", id),
-            replace("/canarySettings/percentTraffic", &percent.to_string()),
+            replace("/canarySettings/percentTraffic", percent),
         ];
         if let Some(cached) = settings.get("useStageCache").and_then(Value::as_bool) {
-            operations.push(replace("/canarySettings/useStageCache", &cached.to_string()));
+            operations.push(replace("/canarySettings/useStageCache", cached));
         }
         let overrides = settings.get("stageVariableOverrides").and_then(Value::as_object);
         for (variable, value) in overrides.into_iter().flatten() {
@@ -118,17 +118,19 @@ fn written_out(operation: &Value, stage: &Value) -> Result<Vec<Value>, ServiceEr
         if path == "/canarySettings/percentTraffic" && kind != "remove" {
             let percent = value.parse().map_err(|_| refused(format!("{value} is not a percentage")))?;
             check_percent(percent)?;
+            // Patches write it as a text, and stages have it as a number.
+            return Ok(vec![replace(path, percent)]);
         }
         return Ok(vec![operation.clone()]);
     }
     let from = text("from");
     match stage.pointer(from) {
-        Some(Value::String(value)) => Ok(vec![replace(path, value)]),
+        Some(Value::String(value)) => Ok(vec![replace(path, value.as_str())]),
         Some(Value::Object(fields)) => Ok(fields
             .iter()
             .map(|(field, value)| replace(&format!("{path}/{field}"), value.as_str().unwrap_or_default()))
             .collect()),
-        Some(other) => Ok(vec![replace(path, &other.to_string())]),
+        Some(other) => Ok(vec![replace(path, other.clone())]),
         None => Err(refused(format!("Invalid patch path {from}"))),
     }
 }
@@ -140,8 +142,8 @@ fn check_percent(percent: f64) -> Result<(), ServiceError> {
     Err(refused(format!("Invalid percentTraffic {percent}: it must be between 0.0 and 100.0")))
 }
 
-fn replace(path: &str, value: &str) -> Value {
-    json!({ "op": "replace", "path": path, "value": value })
+fn replace(path: &str, value: impl Into<Value>) -> Value {
+    json!({ "op": "replace", "path": path, "value": value.into() })
 }
 
 fn refused(message: String) -> ServiceError {
