@@ -121,6 +121,9 @@ fn described(signal: &Signal) -> String {
                 change.deployment, change.raised_at, change.state
             )
         }
+        Signal::Arrival(arrival) => {
+            format!("{} at {:.0}: {}", arrival.place, arrival.raised_at, arrival.what)
+        }
         Signal::Pipeline(failure) => {
             format!("the release's execution at {:.0}: {}", failure.raised_at, failure.why)
         }

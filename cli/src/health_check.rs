@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use ripcord::aws::answer_of;
 use ripcord::names::{AliasName, FunctionName, Generation, ServiceName, Version, Weight};
 use ripcord::pipeline::Run;
+use ripcord::place::LambdaAlias;
 use ripcord::preflight::{
     Check, Outcome, Seen, Subject, Unseen, VersionState, check_health, decide_hook_after,
 };
-use ripcord::place::LambdaAlias;
 use ripcord::registration::{HealthCheck, Registration, Target};
 use ripcord::release::{Change, Phase, Release, Report};
 use ripcord::situation::{LiveAlias, Sighting, Situation};
@@ -68,9 +68,9 @@ impl Qualified {
             .split_once(':')
             .ok_or("a function is named with its alias or version, like checkout:live")?;
         let function = function.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?;
-        let of = match qualifier.parse() {
-            Ok(version) => Versions::One(version),
-            Err(_) => Versions::Behind(
+        let of = match qualifier.parse::<Version>() {
+            Ok(version) if version.number().is_some() => Versions::One(version),
+            Ok(_) | Err(_) => Versions::Behind(
                 qualifier.parse().map_err(|error: ripcord::names::InvalidName| error.to_string())?,
             ),
         };
@@ -151,7 +151,9 @@ async fn of_service(session: &Session, service: &ServiceName) -> Result<Vec<Look
             (Some(Sighting::Place(live)), _) => {
                 looked.push(Looked::of(name, vec![traffic_of(&situation, target, live.traffic)]));
             }
-            (Some(Sighting::Missing) | None, Some(_)) => looked.push(failed("alias", name, "the alias does not exist")),
+            (Some(Sighting::Missing) | None, Some(_)) => {
+                looked.push(failed("alias", name, "the alias does not exist"))
+            }
             (Some(Sighting::Missing) | None, None) => looked.push(failed("place", name, "it does not exist")),
             (Some(Sighting::Unseen { why }), Some(_)) => looked.push(failed("alias", name, why)),
             (Some(Sighting::Unseen { why }), None) => looked.push(failed("place", name, why)),
@@ -174,7 +176,8 @@ fn traffic_of(situation: &Situation, target: &Target, serving: Traffic) -> Check
             (Outcome::Passed, format!("it serves {serving}, as the ledger says"))
         }
         Some(expected) if change.is_some_and(|change| change.claim.is_some()) => {
-            let detail = format!("it serves {serving}, the ledger says {expected}, and a move is not confirmed yet");
+            let detail =
+                format!("it serves {serving}, the ledger says {expected}, and a move is not confirmed yet");
             (Outcome::Noted, detail)
         }
         Some(expected) => (Outcome::Failed, format!("it serves {serving}, and the ledger says {expected}")),
@@ -231,6 +234,7 @@ fn served(registration: &Registration, target: &Target, version: Version) -> (Re
         ended_because: None,
         report: Report::NotDue,
         traffic_at: None,
+        going_back: None,
         run: None,
         deployment: None,
     };
@@ -321,6 +325,32 @@ mod tests {
         for refused in ["checkout", "checkout:", "check out:live", "checkout:$LATEST"] {
             assert!(parsed(refused).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_place_is_well_if_it_serves_what_the_ledger_says() {
+        let check = |weights: &str, change: fn(&mut Change)| {
+            let mut situation = crate::status::example::balanced(weights);
+            change(&mut situation.record.release.as_mut().expect("a release").changes[0]);
+            let targets = situation.record.registration.targets.clone();
+            let [_, web] = targets.as_slice() else { unreachable!() };
+            let serving = situation.live.get(&web.name).and_then(Sighting::traffic).expect("traffic");
+            let Check { outcome, detail, .. } = traffic_of(&situation, web, serving);
+            (outcome, detail)
+        };
+        let (outcome, detail) = check("blue:90,green:10", |_| {});
+        assert_eq!(
+            (outcome, detail.as_str()),
+            (Outcome::Passed, "it serves blue on 90%, green on 10%, as the ledger says")
+        );
+        assert_eq!(check("blue:80,green:20", |_| {}).0, Outcome::Failed);
+        let claim = |change: &mut Change| {
+            let until = Timestamp::UNIX_EPOCH;
+            change.claim = Some(ripcord::release::Claim { weight: Weight::ALL, until });
+        };
+        assert_eq!(check("blue:80,green:20", claim).0, Outcome::Noted);
+        let unknown = |change: &mut Change| change.target = "api".parse().expect("a name");
+        assert_eq!(check("green:100", unknown).0, Outcome::Failed, "blue is the last known good one");
     }
 
     #[test]

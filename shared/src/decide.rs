@@ -17,11 +17,13 @@ use crate::situation::{Sighting, Situation, heard_key};
 use crate::traffic::Traffic;
 
 mod books;
+mod company;
 mod deployment;
 mod pipeline;
 mod place;
 
 pub(crate) use books::{notice_of_end, thread};
+pub use company::{Company, Together, decide_less_likely};
 pub(crate) use pipeline::ended_key;
 use place::PlaceSurvey;
 
@@ -76,14 +78,25 @@ impl Moment {
     }
 }
 
-/// Decides how to answer a signal.
+/// Decides how to answer a signal that concerns one service.
 pub fn decide(signal: &Signal, situation: &Situation, moment: Moment) -> Decision {
-    let case = Case { signal, situation, moment };
+    decide_in_company(signal, situation, moment, &Company::default())
+}
+
+/// Decides how a service answers a signal that concerns others, too.
+pub fn decide_in_company(
+    signal: &Signal,
+    situation: &Situation,
+    moment: Moment,
+    company: &Company,
+) -> Decision {
+    let case = Case { signal, situation, moment, company };
     match signal {
         Signal::Alarm(alarm) => case.on_alarm(alarm),
         Signal::Operator(command) => case.on_command(command),
         Signal::Pipeline(failure) => case.on_pipeline(failure),
         Signal::Deployment(change) => case.on_deployment(change),
+        Signal::Arrival(arrival) => case.on_arrival(arrival),
     }
 }
 
@@ -102,8 +115,19 @@ pub fn uneventful(alarm: &AlarmChange) -> Option<Reason> {
 
 /// Decides what follows when a step of a rollback fails for good: the loudest outcome, with the state kept.
 pub fn decide_failure(signal: &Signal, situation: &Situation, why: String, moment: Moment) -> Decision {
-    let case = Case { signal, situation, moment };
-    case.stuck(&Survey::default(), Reason::CallFailed { why })
+    decide_failure_in_company(signal, situation, why, moment, &Company::default())
+}
+
+/// The same for a service that goes back in company.
+pub fn decide_failure_in_company(
+    signal: &Signal,
+    situation: &Situation,
+    why: String,
+    moment: Moment,
+    company: &Company,
+) -> Decision {
+    let case = Case { signal, situation, moment, company };
+    case.stuck(&Survey::default(), company.explained(Reason::CallFailed { why }))
 }
 
 /// What a decision is made from.
@@ -111,6 +135,7 @@ struct Case<'case> {
     signal: &'case Signal,
     situation: &'case Situation,
     moment: Moment,
+    company: &'case Company,
 }
 
 /// How the targets of a release stand to where they should be.
@@ -176,16 +201,13 @@ impl Case<'_> {
                     after_completion_s: after_completion_s.max(0),
                     window_hours,
                 };
-                self.put_back(release, None, reason)
+                self.put_back(release, None, self.company.explained(reason))
             }
             (Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held, _) => {
                 let after_opening_s = seconds_between(release.opened_at, alarm.changed_at);
                 let alarm = alarm.alarm.clone();
-                self.put_back(
-                    release,
-                    None,
-                    Reason::AlarmDuringRelease { alarm, why, generation, after_opening_s },
-                )
+                let reason = Reason::AlarmDuringRelease { alarm, why, generation, after_opening_s };
+                self.put_back(release, None, self.company.explained(reason))
             }
         }
     }
@@ -442,7 +464,7 @@ impl Case<'_> {
 
     fn is_automatic(&self) -> bool {
         match self.signal {
-            Signal::Alarm(_) | Signal::Deployment(_) => true,
+            Signal::Alarm(_) | Signal::Deployment(_) | Signal::Arrival(_) => true,
             Signal::Pipeline(failure) => !failure.rejected,
             Signal::Operator(_) => false,
         }

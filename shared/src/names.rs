@@ -78,6 +78,10 @@ name!(
     TargetName, "the target name", "1 to 64 letters, digits, '-', '_' or '.'", |text| is_plain(text, 64, &['-', '_', '.'])
 );
 name!(
+    /// Services that go back together.
+    GroupName, "the group's name", "1 to 64 letters, digits, '-', '_' or '.'", |text| is_plain(text, 64, &['-', '_', '.'])
+);
+name!(
     /// A Lambda function's name. A function in another account is reached through its target's role, not by its ARN.
     FunctionName, "the function name", "1 to 64 letters, digits, '-' or '_'", |text| is_plain(text, 64, &['-', '_'])
 );
@@ -208,10 +212,15 @@ impl std::str::FromStr for Version {
     }
 }
 
-/// Numbers are compared as numbers: version 10 comes after version 9.
+/// Numbers are compared as numbers, also those at the end of a name: version 10 comes after version 9, and `checkout:10`
+/// after `checkout:9`.
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.number().cmp(&other.number()).then_with(|| self.0.cmp(&other.0))
+        let key = |version: &Self| {
+            let (family, revision) = version.0.rsplit_once(':').unwrap_or(("", &version.0));
+            (family.to_owned(), revision.parse::<u64>().ok())
+        };
+        key(self).cmp(&key(other)).then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -361,7 +370,8 @@ mod tests {
     fn versions_are_compared_as_numbers_where_they_are_numbers() {
         let version = |text: &str| text.parse::<Version>().expect("a version");
         assert!(version("9") < version("10"));
-        assert!(version("checkout:9") > version("10"));
+        assert!(version("checkout:9") < version("checkout:10"));
+        assert!(version("blue") < version("green"));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::attribution::Suspect;
 use crate::deployment::DeploymentStatus;
-use crate::names::{AlarmArn, DeploymentId, Generation, TargetName, Version};
+use crate::names::{AlarmArn, DeploymentId, Generation, GroupName, ServiceName, TargetName, Version};
 use crate::place::Blocked;
 use crate::release::Phase;
 use crate::signal::AlarmState;
@@ -323,6 +324,11 @@ pub enum Reason {
         /// Why there is none.
         why: Blocked,
     },
+    /// Something ended at a place, and nothing there was on its way back.
+    NothingGoesBack {
+        /// The place.
+        place: String,
+    },
     /// No version of the service's target can have such a name.
     VersionUnlike {
         /// The version.
@@ -333,6 +339,46 @@ pub enum Reason {
     /// The call that puts traffic back failed.
     CallFailed {
         /// What failed, with its cause.
+        why: String,
+    },
+    /// An alarm of one service puts back its whole group.
+    GroupGoesBack {
+        /// The group.
+        group: GroupName,
+        /// The service that the alarm guards; nothing if that could not be read.
+        of: Option<ServiceName>,
+        /// The services of the group that have something to put back.
+        together: Vec<ServiceName>,
+        /// Why this one.
+        because: Box<Reason>,
+    },
+    /// An alarm guards several services with recent changes, and this one is the likeliest to be meant.
+    LikeliestOfSeveral {
+        /// This one.
+        this: Suspect,
+        /// The others, the likelier ones first.
+        others: Vec<Suspect>,
+        /// Why this one goes back.
+        because: Box<Reason>,
+    },
+    /// An alarm guards several services with recent changes, and another one goes back first.
+    LessLikely {
+        /// The alarm.
+        alarm: AlarmArn,
+        /// What CloudWatch says of it.
+        why: String,
+        /// This one.
+        this: Suspect,
+        /// The one that goes back first.
+        first: Suspect,
+    },
+    /// A release train brings back what it had released.
+    TrainFailed {
+        /// The train.
+        train: String,
+        /// The release.
+        generation: Generation,
+        /// Why.
         why: String,
     },
 }
@@ -362,6 +408,17 @@ pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
 }
 
 struct Because<'why>(&'why str);
+
+struct Listed<'list, T>(&'list [T]);
+
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, one) in self.0.iter().enumerate() {
+            write!(f, "{}{one}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
 
 impl fmt::Display for Because<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -552,10 +609,34 @@ impl fmt::Display for Reason {
             Self::NoWayBack { target, serving, why } => {
                 write!(f, "{target} serves {serving} and has no way back: {why}")
             }
+            Self::NothingGoesBack { place } => write!(f, "nothing of {place} is on its way back"),
             Self::VersionUnlike { version, place } => {
                 write!(f, "{version} cannot be a version of {place}: its versions are published numbers")
             }
             Self::CallFailed { why } => write!(f, "{why}"),
+            Self::GroupGoesBack { group, of, together, because } => {
+                write!(f, "group {group} goes back together ({})", Listed(together))?;
+                match of {
+                    Some(of) => write!(f, " because of {of}: {because}"),
+                    None => write!(f, ": {because}"),
+                }
+            }
+            Self::LikeliestOfSeveral { this, others, because } => write!(
+                f,
+                "{because}; the alarm guards {} services with recent changes, and {this} is the likeliest: likelier than {}",
+                others.len() + 1,
+                Listed(others)
+            ),
+            Self::LessLikely { alarm, why, this, first } => write!(
+                f,
+                "alarm {} also guards {this}: less likely than {first}, which goes back first; ripcord rollback {} puts this one back, too, and so does the alarm if it fires anew{}",
+                alarm.name(),
+                this.service,
+                Because(why)
+            ),
+            Self::TrainFailed { train, generation, why } => {
+                write!(f, "train {train} brings release {generation} back{}", Because(why))
+            }
         }
     }
 }

@@ -37,9 +37,27 @@ pub struct Release {
     /// The execution that drives it, if a state machine does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run>>,
+    /// Why its places are being put back, from the first call on until that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going_back: Option<Box<GoingBack>>,
     /// The deployment that moves its traffic, if CodeDeploy does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Box<Deployment>>,
+}
+
+/// Why the places of a release are being put back. AWS may take longer over it than any invocation lives, and whoever is told
+/// that it is done must close the books for that reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoingBack {
+    /// The version that a person named instead of the stable one.
+    pub to: Option<Version>,
+    /// Why, in a sentence with its numbers.
+    pub why: String,
+    /// Whether nobody asked for it.
+    pub automatic: bool,
+    /// Whether the version was found to be bad.
+    pub found_bad: bool,
 }
 
 /// What a release does to one target.

@@ -123,6 +123,7 @@ pub fn decide_shift(request: &ShiftRequest, seen: &ShiftSituation, moment: Momen
     };
     let case = Case { request, seen, moment, target, live };
     case.check_likeness()?;
+    case.check_way_back()?;
     match &request.ask {
         Ask::Stage { release, weight } => case.stage(*release, *weight),
         Ask::Weights(list) => case.weights(list),
@@ -460,6 +461,7 @@ fn fresh(service: ServiceName, after: Option<&Release>, opened_by: String, now: 
         ended_because: None,
         report: crate::release::Report::NotDue,
         traffic_at: None,
+        going_back: None,
         run: None,
         deployment: None,
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::deployment::DeploymentChange;
 use crate::names::{AlarmArn, Generation, ServiceName, Version};
 
+mod arrival;
 mod deployment;
 mod pipeline;
 
@@ -25,6 +26,8 @@ pub enum Signal {
     Pipeline(PipelineFailure),
     /// CodeDeploy began a deployment, or ended one.
     Deployment(DeploymentChange),
+    /// What was under way at a place has ended.
+    Arrival(Arrival),
 }
 
 impl Signal {
@@ -35,6 +38,7 @@ impl Signal {
             Self::Operator(command) => command.requested_at,
             Self::Pipeline(failure) => failure.raised_at,
             Self::Deployment(change) => change.raised_at,
+            Self::Arrival(arrival) => arrival.raised_at,
         }
     }
 }
@@ -99,8 +103,22 @@ pub struct PipelineFailure {
     /// Whether the version itself was measured to be bad.
     #[serde(default)]
     pub measured_bad: bool,
+    /// The release train that brings back what the execution has released, even if that is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<String>,
     /// Why.
     pub why: String,
+    /// When.
+    pub raised_at: Timestamp,
+}
+
+/// AWS's word that something under way at a place has ended. It says nothing of whose it was: what is there now is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The place, as [`crate::place::Place`] is written.
+    pub place: String,
+    /// What ended, in AWS's words.
+    pub what: String,
     /// When.
     pub raised_at: Timestamp,
 }
@@ -252,6 +270,12 @@ fn read_one(event: &Value, received_at: Timestamp) -> Reading {
             }
             Some("aws.codedeploy") if detail_type == deployment::STATE_CHANGE => {
                 settle(deployment::read_state_change(event, received_at))
+            }
+            Some("aws.ecs") if detail_type == arrival::ECS_DEPLOYMENT => {
+                arrival::read_ecs_deployment(event, received_at)
+            }
+            Some("aws.cloudformation") if detail_type == arrival::STACK_STATUS => {
+                arrival::read_stack_status(event, received_at)
             }
             Some(source) => Reading::Foreign(format!("{detail_type:?} of {source}")),
             None => Reading::Foreign(format!("{detail_type:?} of an unnamed source")),

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use ripcord::deployment::Deployments;
 use ripcord::names::{Generation, Version, Weight};
-use ripcord::registration::Registration;
+use ripcord::place::Live;
+use ripcord::registration::{Registration, Target};
 use ripcord::release::{Change, KnownGood, PastRollback, Phase, Release, Report};
 use ripcord::situation::{LiveAlias, ServiceRecord, Sighting, Situation};
 use ripcord::traffic::{Traffic, WeightList};
+use serde_json::json;
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -48,6 +50,7 @@ pub(crate) fn shifting() -> Situation {
         ended_because: None,
         report: Report::NotDue,
         traffic_at: Some(at("2026-03-02T11:48:00Z")),
+        going_back: None,
         run: None,
         deployment: None,
     };
@@ -84,4 +87,37 @@ pub(crate) fn shifting() -> Situation {
         live: [(api, Sighting::Alias(live))].into(),
         deployments: Deployments::default(),
     }
+}
+
+/// The same service with a load balancer of another account before it: release 4 moves a tenth of what it forwards from the
+/// target group `blue` to `green`, and leaves the alias on version 1.
+pub(crate) fn balanced(weights: &str) -> Situation {
+    let group =
+        |name: &str| format!("arn:aws:elasticloadbalancing:eu-central-1:222222222222:targetgroup/{name}/1");
+    let web = json!({
+        "name": "web",
+        "kind": "load_balancer",
+        "rule": "arn:aws:elasticloadbalancing:eu-central-1:222222222222:listener/app/web/1/2",
+        "target_groups": [group("blue"), group("green")],
+        "region": "eu-central-1",
+        "role_arn": "arn:aws:iam::222222222222:role/ripcord",
+    });
+    let mut situation = shifting();
+    let web: Target = serde_json::from_value(web).expect("a target");
+    let name = web.name.clone();
+    situation.record.registration.targets.push(web);
+    let change = &mut situation.record.release.as_mut().expect("a release").changes[0];
+    change.target = name.clone();
+    change.stable = "blue".parse().expect("a version");
+    change.candidate = "green".parse().expect("a version");
+    let good = KnownGood { target: name.clone(), version: change.stable, since: at("2026-02-01T09:00:00Z") };
+    situation.record.known_good.push(good);
+    for sighting in situation.live.values_mut() {
+        let Sighting::Alias(live) = sighting else { unreachable!() };
+        live.traffic = traffic("1:100");
+    }
+    let seen = serde_json::from_value(json!({ "load_balancer": {} })).expect("what is seen of one");
+    let live = Live { traffic: traffic(weights), seen };
+    situation.live.insert(name, Sighting::Place(Box::new(live)));
+    situation
 }

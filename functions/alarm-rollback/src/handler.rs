@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe_deployed, take};
-use ripcord::decide::{Course, Decision, Moment, decide, decide_failure, uneventful};
+use ripcord::decide::{
+    Company, Course, Decision, Moment, decide, decide_failure_in_company, uneventful,
+};
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::{Metric, emf_line};
 use ripcord::names::{AlarmArn, DeploymentId, ServiceName};
@@ -19,6 +21,7 @@ use ripcord::situation::Situation;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+mod alarm;
 mod deployment;
 
 use deployment::answer_deployment;
@@ -119,6 +122,7 @@ async fn answer_reading(
             vec![pull_cord(signal, &failure.service, &known, lease_until, pull).await]
         }
         Signal::Deployment(change) => answer_deployment(signal, change, lease_until, pull).await,
+        Signal::Arrival(arrival) => answer_arrival(signal, &arrival.place, lease_until, pull).await,
         Signal::Alarm(alarm) => {
             if let Some(reason) = uneventful(alarm) {
                 return vec![Ok(Answer {
@@ -126,40 +130,12 @@ async fn answer_reading(
                     ..Answer::plain("stand_down", None, reason.to_string())
                 })];
             }
-            let guess = pull.alarms.guess(&alarm.alarm);
-            let (answered, found) =
-                join(pull_all(signal, &guess, lease_until, pull), pull.aws.ledger.guarded_by(&alarm.alarm))
-                    .await;
-            let found = match found {
-                Ok(found) => found,
-                // What could be guessed was answered; whether there is more cannot be known now.
-                Err(error) => return answered.into_iter().chain([Err(unreadable(&error))]).collect(),
-            };
-            let missed: Vec<AlarmService> =
-                found.iter().filter(|service| !guess.contains(service)).cloned().collect();
-            pull.alarms.learn(alarm.alarm.clone(), &found);
-            if found.is_empty() && answered.is_empty() {
-                let message = format!("alarm {} guards no registered service", alarm.alarm);
-                return vec![Ok(Answer::plain("unregistered", None, message))];
-            }
-            answered.into_iter().chain(pull_all(signal, &missed, lease_until, pull).await).collect()
+            alarm::answer_alarm(signal, alarm, lease_until, pull).await
         }
     }
 }
 
-async fn pull_all(
-    signal: &Signal,
-    services: &[AlarmService],
-    lease_until: Timestamp,
-    pull: &Pull,
-) -> Vec<Result<Answer, Failure>> {
-    join_all(
-        services.iter().map(|known| pull_cord(signal, &known.service, &known.targets, lease_until, pull)),
-    )
-    .await
-}
-
-/// Observe, decide, act, report; again after a lost race.
+/// Observe, decide, act, report; again after a lost race. For a service that a signal concerns alone.
 async fn pull_cord(
     signal: &Signal,
     service: &ServiceName,
@@ -167,11 +143,38 @@ async fn pull_cord(
     lease_until: Timestamp,
     pull: &Pull,
 ) -> Result<Answer, Failure> {
+    let decide = |situation: &Situation, moment| decide(signal, situation, moment);
+    let cord = Cord { signal, service, known, company: &Company::default(), lease_until };
+    pull_cord_in_company(&cord, None, decide, pull).await
+}
+
+/// A cord that is pulled for one service.
+struct Cord<'cord> {
+    signal: &'cord Signal,
+    service: &'cord ServiceName,
+    /// What was known of its targets beforehand.
+    known: &'cord [Target],
+    company: &'cord Company,
+    lease_until: Timestamp,
+}
+
+/// The same for a service that may have been `seen` beside others. After a lost race it is looked at alone.
+async fn pull_cord_in_company(
+    cord: &Cord<'_>,
+    mut seen: Option<Box<Situation>>,
+    decide: impl Fn(&Situation, Moment) -> Decision,
+    pull: &Pull,
+) -> Result<Answer, Failure> {
+    let Cord { signal, service, known, company, lease_until } = *cord;
+    let is_seen_in_company = seen.is_some();
     let mut races = 0;
     let mut moved_at = None;
     let mut moved_because = None;
     loop {
-        let observed = observe_deployed(&pull.aws, service, known, asked_about(signal)).await;
+        let observed = match seen.take() {
+            Some(situation) => Ok(Observed::Service(situation)),
+            None => observe_deployed(&pull.aws, service, known, asked_about(signal)).await,
+        };
         let situation = match observed.map_err(|error| unreadable(&error))? {
             Observed::Service(situation) => situation,
             Observed::Unregistered => {
@@ -179,12 +182,12 @@ async fn pull_cord(
                 return Ok(Answer::plain("unregistered", Some(service), message));
             }
         };
-        if let Some(alarm) = no_longer_guarding(signal, &situation) {
-            let message = format!("alarm {alarm} no longer guards service {service}");
-            return Ok(Answer::plain("unregistered", Some(service), message));
+        // Whoever is seen in company was asked already, and may be here for its group.
+        if !is_seen_in_company && let Some(alarm) = no_longer_guarding(signal, &situation) {
+            return Ok(Answer::stranger(alarm, service));
         }
         let moment = Moment { now: (pull.clock)(), lease_until };
-        let decision = decide(signal, &situation, moment);
+        let decision = decide(&situation, moment);
         let taken = take(&pull.aws, &decision.steps, pull.clock).await;
         if taken.traffic_moved_at.is_some() {
             moved_at = taken.traffic_moved_at;
@@ -213,9 +216,10 @@ async fn pull_cord(
             }
             Some(Interruption::Failed { why }) => why,
         };
-        return Err(if taken.traffic_moved_at.is_none() && moves_traffic(&decision) {
+        let is_not_back = taken.traffic_failed || taken.traffic_moved_at.is_none();
+        return Err(if is_not_back && moves_traffic(&decision) {
             let situation = look_once_more(signal, situation, &decision, known, pull).await;
-            fail(signal, &situation, why, moment, pull).await
+            fail(cord, &situation, why, moment, pull).await
         } else {
             incomplete(service, &decision, &why)
         });
@@ -226,7 +230,7 @@ async fn pull_cord(
 fn asked_about(signal: &Signal) -> Option<&DeploymentId> {
     match signal {
         Signal::Deployment(change) => Some(&change.deployment),
-        Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => None,
+        Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) | Signal::Arrival(_) => None,
     }
 }
 
@@ -236,7 +240,7 @@ fn no_longer_guarding<'signal>(signal: &'signal Signal, situation: &Situation) -
         Signal::Alarm(alarm) => {
             (!situation.record.registration.is_guarded_by(&alarm.alarm)).then_some(&alarm.alarm)
         }
-        Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) => None,
+        Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_) => None,
     }
 }
 
@@ -254,7 +258,8 @@ fn is_outrun(decision: &Decision) -> bool {
     matches!(decision.reason, Reason::SignalPredatesRelease { .. } | Reason::DrivesNoRelease { .. })
 }
 
-/// What the books of a failure are written over. A decision that claims before it moves traffic has written already.
+/// What the books of a failure are written over. A decision that claims before it moves traffic has written already, and of
+/// several targets some may be back.
 async fn look_once_more(
     signal: &Signal,
     seen: Box<Situation>,
@@ -263,7 +268,8 @@ async fn look_once_more(
     pull: &Pull,
 ) -> Box<Situation> {
     let claims = |row: &Vec<Step>| row.iter().any(|step| matches!(step, Step::Write(_)));
-    if !decision.steps.first().is_some_and(claims) {
+    let moved = decision.steps.iter().flatten().filter(|step| step.moves_traffic()).count();
+    if !decision.steps.first().is_some_and(claims) && moved < 2 {
         return seen;
     }
     let service = &seen.record.registration.service;
@@ -312,9 +318,15 @@ fn report(
 }
 
 /// The loudest outcome: the page and the record are tried whatever became of the other.
-async fn fail(signal: &Signal, situation: &Situation, why: String, moment: Moment, pull: &Pull) -> Failure {
+async fn fail(
+    cord: &Cord<'_>,
+    situation: &Situation,
+    why: String,
+    moment: Moment,
+    pull: &Pull,
+) -> Failure {
     let service = &situation.record.registration.service;
-    let decision = decide_failure(signal, situation, why, moment);
+    let decision = decide_failure_in_company(cord.signal, situation, why, moment, cord.company);
     let taken = take(&pull.aws, &decision.steps, pull.clock).await;
     console::line(&emf_line(&pull.namespace, service, &decision.metrics, (pull.clock)()));
     let and = taken
@@ -341,6 +353,11 @@ impl Answer {
     /// Whether the ledger says something else after it.
     fn changes_the_books(&self) -> bool {
         matches!(self.outcome.as_str(), "restore" | "settle")
+    }
+
+    fn stranger(alarm: &AlarmArn, service: &ServiceName) -> Self {
+        let message = format!("alarm {alarm} no longer guards service {service}");
+        Self::plain("unregistered", Some(service), message)
     }
 
     fn plain(outcome: &str, service: Option<&ServiceName>, reason: String) -> Self {

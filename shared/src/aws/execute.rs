@@ -34,35 +34,69 @@ pub enum Interruption {
 pub struct Taken {
     /// When the last call that moves traffic had been answered.
     pub traffic_moved_at: Option<Timestamp>,
-    /// The first interruption; a race counts before a failure, because looking again may explain the failure.
+    /// Whether a call that moves traffic failed for good.
+    pub traffic_failed: bool,
+    /// The first interruption.
     pub interruption: Option<Interruption>,
 }
 
-/// Takes the steps, and stops after the row in which one is interrupted.
+/// Takes the steps, and stops after the row in which one is interrupted. A target that cannot be moved is no reason to leave
+/// those of a later turn where they are, so they are moved before it stops.
 pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
     let mut taken = Taken::default();
     for row in steps {
-        let mut interruptions: Vec<Interruption> =
-            join_all(row.iter().map(|step| take_one(aws, step, clock)))
-                .await
-                .into_iter()
-                .filter_map(Result::err)
-                .collect();
-        let is_race = |interruption: &Interruption| match interruption {
-            Interruption::Raced { .. } => true,
-            Interruption::Pending { .. } | Interruption::Failed { .. } => false,
-        };
-        if let Some(first) =
-            interruptions.iter().position(is_race).or((!interruptions.is_empty()).then_some(0))
-        {
-            taken.interruption = Some(interruptions.swap_remove(first));
+        if taken.interruption.is_some() && !row.iter().all(moves_one_target) {
             return taken;
         }
-        if row.iter().any(has_moved_traffic) {
-            taken.traffic_moved_at = Some(clock());
+        let outcomes = join_all(row.iter().map(|step| take_one(aws, step, clock))).await;
+        let interrupted: Vec<(&Step, Interruption)> =
+            row.iter().zip(outcomes).filter_map(|(step, outcome)| Some((step, outcome.err()?))).collect();
+        if interrupted.is_empty() {
+            if row.iter().any(has_moved_traffic) {
+                taken.traffic_moved_at = Some(clock());
+            }
+            continue;
+        }
+        let goes_on = interrupted.iter().all(|(step, why)| moves_one_target(step) && !is_race(why));
+        taken.traffic_failed |= interrupted.iter().any(|(step, why)| step.moves_traffic() && !is_race(why));
+        taken.interruption = taken.interruption.or(gravest(interrupted));
+        if !goes_on {
+            return taken;
         }
     }
     taken
+}
+
+/// A race counts before a failure, because looking again may explain the failure.
+fn gravest(mut interrupted: Vec<(&Step, Interruption)>) -> Option<Interruption> {
+    let first = interrupted.iter().position(|(_, why)| is_race(why)).unwrap_or(0);
+    (!interrupted.is_empty()).then(|| interrupted.swap_remove(first).1)
+}
+
+fn is_race(interruption: &Interruption) -> bool {
+    match interruption {
+        Interruption::Raced { .. } => true,
+        Interruption::Pending { .. } | Interruption::Failed { .. } => false,
+    }
+}
+
+/// Whether a step is one call that moves one target, and depends on no step before it but a claim.
+fn moves_one_target(step: &Step) -> bool {
+    match step {
+        Step::SetTraffic(_) | Step::Turn(_) => true,
+        Step::StopDeployment { .. }
+        | Step::Reverse(_)
+        | Step::Await { .. }
+        | Step::See(_)
+        | Step::Confirm { .. }
+        | Step::Pin { .. }
+        | Step::Write(_)
+        | Step::Hear { .. }
+        | Step::Tell(_)
+        | Step::KeepLogs(_)
+        | Step::Note(_)
+        | Step::StopExecution { .. } => false,
+    }
 }
 
 /// Whether traffic has moved once a step was taken. CodeDeploy only promises that it will.

@@ -35,7 +35,6 @@ use serde::de::DeserializeOwned;
 
 use super::CallFailed;
 use super::execute::Interruption;
-use crate::deployment::Place;
 use crate::evidence::{Evidence, LogExcerpt, evidence_key};
 use crate::finding::Finding;
 use crate::names::{AlarmArn, Generation, ServiceName};
@@ -98,7 +97,7 @@ impl Ledger {
     }
 
     /// The services whose traffic shifts at a place.
-    pub async fn placed_at(&self, place: &Place) -> Result<Vec<AlarmService>, LedgerError> {
+    pub async fn placed_at(&self, place: &impl std::fmt::Display) -> Result<Vec<AlarmService>, LedgerError> {
         self.query(&format!("place#{place}")).await?.iter().map(document).collect()
     }
 

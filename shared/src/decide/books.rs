@@ -10,7 +10,8 @@ use crate::names::{Generation, ServiceName, TargetName, Version};
 use crate::notice::{Notice, Severity};
 use crate::plan::{KeepLogs, LedgerWrite, SetTraffic, Step, Steps};
 use crate::reason::Reason;
-use crate::release::{Change, Event, KnownGood, PastRollback, Phase, Release, Report};
+use crate::registration::Target;
+use crate::release::{Change, Event, GoingBack, KnownGood, PastRollback, Phase, Release, Report};
 use crate::signal::{AlarmChange, Signal};
 use crate::situation::{Heard, heard_key};
 
@@ -35,7 +36,7 @@ impl Case<'_> {
         reason: Reason,
     ) -> Decision {
         // A person may name a version for a service whose release has not begun to move it: there is nothing to take back.
-        let claimed = survey.claimed(release, self.moment.lease_until);
+        let claimed = self.claimed(survey, release, to, &reason);
         let is_bare = release.had_no_traffic();
         let event = if is_bare { Event::GivenUp } else { Event::TrafficRestored };
         let base = claimed.as_ref().unwrap_or(release);
@@ -46,6 +47,7 @@ impl Case<'_> {
                 at: self.moment.now,
             });
         };
+        closed.going_back = None;
         for change in &mut closed.changes {
             change.claim = None;
         }
@@ -90,16 +92,24 @@ impl Case<'_> {
         let Ok(held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
             return match (self.signal, self.unfinished_report(release)) {
                 (Signal::Alarm(alarm), _) => self.hear_besides(release, alarm, reason, Severity::Page),
-                (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), Some(unfinished)) => {
-                    unfinished
-                }
-                (Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_), None) => {
-                    Decision { course: Course::Hold, ..stand_down(reason) }
-                }
+                (
+                    Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_),
+                    Some(unfinished),
+                ) => unfinished,
+                (
+                    Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_),
+                    None,
+                ) => Decision { course: Course::Hold, ..stand_down(reason) },
             };
         };
-        let evidence = self.evidence("hold", Some(release.generation), &reason, &Survey::default());
-        let steps = self.close(held, |write| LedgerWrite { evidence: Some(evidence), ..write });
+        // What can be switched off without going back, is.
+        let mut flags = Survey::default();
+        if let Reason::PastBarrier { .. } = reason {
+            self.survey_flags(&mut flags);
+        }
+        let evidence = self.evidence("hold", Some(release.generation), &reason, &flags);
+        let mut steps = self.traffic_rows(&flags, None);
+        steps.extend(self.close(held, |write| LedgerWrite { evidence: Some(evidence), ..write }));
         Decision { course: Course::Hold, reason, steps, metrics: Vec::new() }
     }
 
@@ -110,7 +120,7 @@ impl Case<'_> {
         let release = record.release.as_ref();
         let generation = release.map(|release| release.generation);
         // A release without traffic has nothing that could fail to go back: only a person's own choice of a version failed.
-        let claimed = release.and_then(|release| survey.claimed(release, self.moment.lease_until));
+        let claimed = release.and_then(|release| self.claimed(survey, release, None, &reason));
         let failed = release
             .filter(|release| !release.had_no_traffic())
             .map(|release| claimed.as_ref().unwrap_or(release))
@@ -118,7 +128,7 @@ impl Case<'_> {
         let page = Notice {
             severity: Severity::Page,
             title: format!("{service} could NOT be put back"),
-            description: format!("{}{reason}", describe_release(release)),
+            description: format!("{}{reason}{}", describe_release(release), self.whereabouts()),
             next_steps: vec![
                 format!("ripcord status {service}"),
                 format!("ripcord rollback {service} --reason \"...\", once the cause is mended"),
@@ -135,8 +145,25 @@ impl Case<'_> {
         Decision { course: Course::Stuck, reason, steps, metrics }
     }
 
+    /// What is where, for whoever has to mend a service of which only a part is back.
+    fn whereabouts(&self) -> String {
+        let targets = &self.situation.record.registration.targets;
+        if targets.len() < 2 {
+            return String::new();
+        }
+        let of_one = |target: &Target| match self.serving(&target.name) {
+            Some(traffic) => format!("{} serves {traffic}", target.name),
+            None => format!("what {} serves could not be seen", target.name),
+        };
+        format!(". As it was seen: {}", targets.iter().map(of_one).collect::<Vec<_>>().join("; "))
+    }
+
     /// An answer without a rollback, told once per transition of the alarm.
     pub(super) fn hear(&self, alarm: &AlarmChange, reason: Reason, severity: Severity) -> Decision {
+        // Whatever else the alarm is about is told where something moves.
+        if self.company.is_quiet && severity != Severity::Page {
+            return stand_down(reason);
+        }
         let service = &self.situation.record.registration.service;
         let title = format!("{service}: {} fired, traffic was left alone", alarm.alarm.name());
         self.hear_once(heard_key(&alarm.alarm, alarm.changed_at), title, reason, severity)
@@ -194,7 +221,11 @@ impl Case<'_> {
             Signal::Alarm(alarm) if alarm.changed_at.duration_since(now) <= CLOCKS_DIFFER_MAX => {
                 now.max(alarm.changed_at)
             }
-            Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) => now,
+            Signal::Alarm(_)
+            | Signal::Operator(_)
+            | Signal::Pipeline(_)
+            | Signal::Deployment(_)
+            | Signal::Arrival(_) => now,
         }
     }
 
@@ -279,13 +310,38 @@ impl Case<'_> {
             artefact: change.artefact.clone(),
             at: self.moment.now,
             automatic: self.nobody_asked(),
-            quarantines: match self.signal {
-                Signal::Alarm(_) | Signal::Operator(_) => true,
-                Signal::Pipeline(failure) => failure.measured_bad,
-                Signal::Deployment(_) => self.deployment_found_bad(),
-            },
+            quarantines: self.found_bad(),
             reason: reason.to_string(),
         }
+    }
+
+    /// Whether the candidate was found to be bad, and not merely unproved or unapproved.
+    fn found_bad(&self) -> bool {
+        match self.signal {
+            Signal::Alarm(_) | Signal::Operator(_) => true,
+            Signal::Pipeline(failure) => failure.measured_bad,
+            Signal::Deployment(_) => self.deployment_found_bad(),
+            Signal::Arrival(_) => self.going_back().is_some_and(|going_back| going_back.found_bad),
+        }
+    }
+
+    /// Why the places of the release are on their way back, if they are.
+    pub(super) fn going_back(&self) -> Option<&GoingBack> {
+        self.situation.record.release.as_ref()?.going_back.as_deref()
+    }
+
+    /// The release with the claims that its calls need, and with why they are made.
+    fn claimed(
+        &self,
+        survey: &Survey,
+        release: &Release,
+        to: Option<Version>,
+        reason: &Reason,
+    ) -> Option<Release> {
+        let claimed = survey.claimed(release, self.moment.lease_until)?;
+        let (automatic, found_bad) = (self.nobody_asked(), self.found_bad());
+        let going_back = GoingBack { to, why: reason.to_string(), automatic, found_bad };
+        Some(Release { going_back: Some(Box::new(going_back)), ..claimed })
     }
 
     /// A version that is taken back is good no longer; the one that it replaced is again.

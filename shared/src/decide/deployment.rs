@@ -342,6 +342,7 @@ impl Case<'_> {
         let pulled = release.and_then(|release| release.deployment.as_ref()?.pulled.as_ref());
         match self.signal {
             Signal::Deployment(_) => pulled.is_none_or(|pulled| pulled.automatic),
+            Signal::Arrival(_) => self.going_back().is_none_or(|going_back| going_back.automatic),
             Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => self.is_automatic(),
         }
     }

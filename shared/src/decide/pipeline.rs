@@ -17,7 +17,8 @@ pub(crate) fn ended_key(execution: &str) -> String {
 }
 
 impl Case<'_> {
-    /// A state machine gives up: a stage failed, or the execution itself ended. It speaks only for its own release.
+    /// A state machine gives up: a stage failed, the execution itself ended, or the train that it belongs to goes back. It
+    /// speaks only for its own release, and only a train speaks for one that is complete.
     pub(super) fn on_pipeline(&self, failure: &PipelineFailure) -> Decision {
         let driven =
             |release: &&Release| release.run.as_ref().is_some_and(|run| run.execution == failure.execution);
@@ -28,7 +29,7 @@ impl Case<'_> {
         let generation = release.generation;
         let at = release.ended_at.unwrap_or(release.opened_at);
         match release.phase {
-            Phase::Complete if !self.is_going_back(release) => {
+            Phase::Complete if failure.train.is_none() && !self.is_going_back(release) => {
                 self.opening_no_more(failure, stand_down(Reason::AlreadyComplete { generation, at }))
             }
             Phase::RolledBack | Phase::Withdrawn => {
@@ -36,14 +37,19 @@ impl Case<'_> {
                 self.opening_no_more(failure, self.unfinished_report(release).unwrap_or_else(done))
             }
             // It was complete when its execution ended, and was held for another reason since.
-            Phase::Held if release.has_all_traffic() && self.end_was_noted(failure) => {
+            Phase::Held
+                if failure.train.is_none() && release.has_all_traffic() && self.end_was_noted(failure) =>
+            {
                 stand_down(Reason::AlreadyHeard { key: ended_key(&failure.execution) })
             }
             Phase::Complete | Phase::Shifting | Phase::RollbackFailed | Phase::Held => {
-                let reason = Reason::PipelineFailed {
-                    generation,
-                    stage: release.run.as_ref().map_or(0, |run| run.reached.len()),
-                    why: failure.why.clone(),
+                let why = failure.why.clone();
+                let reason = match failure.train.clone() {
+                    Some(train) => Reason::TrainFailed { train, generation, why },
+                    None => {
+                        let stage = release.run.as_ref().map_or(0, |run| run.reached.len());
+                        Reason::PipelineFailed { generation, stage, why }
+                    }
                 };
                 self.put_back(release, None, reason)
             }
@@ -138,8 +144,12 @@ impl Case<'_> {
             Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held => return None,
         }
         match self.signal {
-            Signal::Pipeline(_) => None,
-            Signal::Alarm(_) | Signal::Operator(_) | Signal::Deployment(_) => {
+            Signal::Pipeline(failure) if failure.train.is_none() => None,
+            Signal::Pipeline(_)
+            | Signal::Alarm(_)
+            | Signal::Operator(_)
+            | Signal::Deployment(_)
+            | Signal::Arrival(_) => {
                 let why = ended.ended_because.clone().unwrap_or_default();
                 Some(vec![Step::StopExecution { execution: run.execution.clone(), why }])
             }

@@ -1,13 +1,14 @@
 //! The targets that are no aliases of functions, on the way back. AWS compares nothing when they are moved, so what would do
 //! something again is claimed in the ledger first, and what was done is recognised by looking.
 
-use super::{Case, Survey};
+use super::{Case, Decision, Survey, stand_down};
 use crate::names::{TargetName, Version, Weight};
 use crate::place::{Aim, Call, Live, Place, Wanted, Way};
 use crate::plan::{LedgerWrite, See, Step, Steps, Turn};
 use crate::reason::Reason;
 use crate::registration::Target;
-use crate::release::{Change, Claim, Release};
+use crate::release::{Change, Claim, Phase, Release};
+use crate::signal::Arrival;
 use crate::situation::Sighting;
 use crate::traffic::Traffic;
 
@@ -29,10 +30,6 @@ impl PlaceSurvey {
         (*claimed == is_claimed).then(|| Step::Turn(Box::new(turn())))
     }
 
-    fn is_claimed(&self) -> bool {
-        self.call.as_ref().is_some_and(|(_, is_claimed)| *is_claimed)
-    }
-
     fn changes_nothing(&self) -> bool {
         self.call.is_none() && self.see.not_before.is_none()
     }
@@ -50,9 +47,10 @@ impl Survey {
         alias.or_else(|| self.places.first().map(|place| (&place.target.name, place.was)))
     }
 
-    /// The release with the claims that the calls need, one write further; nothing where none is needed.
+    /// The release with a claim on every place that is moved, one write further; nothing where none is. A call that needs no
+    /// claim does not wait for it, and is noted all the same: nobody opens or shifts anything beside it.
     pub(super) fn claimed(&self, release: &Release, until: jiff::Timestamp) -> Option<Release> {
-        let claimed: Vec<_> = self.places.iter().filter(|place| place.is_claimed()).collect();
+        let claimed: Vec<_> = self.places.iter().filter(|place| place.call.is_some()).collect();
         if claimed.is_empty() {
             return None;
         }
@@ -93,6 +91,22 @@ impl Survey {
 }
 
 impl Case<'_> {
+    /// Something under way at a place has ended. If it was a way back that took longer than its invocation lived, the books are
+    /// closed now; else it was none of our business.
+    pub(super) fn on_arrival(&self, arrival: &Arrival) -> Decision {
+        let nothing = || stand_down(Reason::NothingGoesBack { place: arrival.place.clone() });
+        let Some(release) = &self.situation.record.release else { return nothing() };
+        match (&release.going_back, release.phase) {
+            (Some(going_back), Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held) => {
+                let (generation, why) = (release.generation, going_back.why.clone());
+                self.put_back(release, going_back.to, Reason::CordPulled { generation, why })
+            }
+            (_, Phase::RolledBack) => self.unfinished_report(release).unwrap_or_else(nothing),
+            (None, Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held)
+            | (_, Phase::Withdrawn) => nothing(),
+        }
+    }
+
     /// Surveys a place that a release has changed.
     pub(super) fn survey_place(
         &self,

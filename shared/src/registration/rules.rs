@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Registration;
 use crate::names::AlarmArn;
-use crate::place::LambdaAlias;
+use crate::place::{LambdaAlias, Place};
 use crate::shift::PIN_SUFFIX;
 
 mod checks;
@@ -163,6 +163,17 @@ impl Registration {
                     format!("barriers[{index}].target"),
                     &barrier.target,
                     "names a target of the service",
+                ));
+            }
+            let target = self.target(&barrier.target).map(|target| &target.place);
+            let orders = |place: &Place| {
+                place.has_ordered_versions() && place.has_versions_like(barrier.since_version)
+            };
+            if target.is_some_and(|place| !orders(place)) {
+                violations.push(Violation::new(
+                    format!("barriers[{index}].since_version"),
+                    barrier.since_version,
+                    "is a version of the target, and of a target whose later versions are greater",
                 ));
             }
             if barrier.reason.trim().is_empty() {

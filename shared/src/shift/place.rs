@@ -54,6 +54,13 @@ impl Case<'_> {
         }
     }
 
+    /// Nothing is opened or shifted while an invocation is bringing a place back: its call may still land.
+    pub(super) fn check_way_back(&self) -> Result<(), Refusal> {
+        let changes = self.seen.situation.record.release.iter().flat_map(|release| &release.changes);
+        let goes_back = |change: &&Change| change.claim.is_some_and(|claim| claim.weight == Weight::NONE);
+        changes.filter(goes_back).try_for_each(|change| self.check_claim(change))
+    }
+
     /// A place is moved by one invocation at a time: a claim that has not ended is another's.
     pub(super) fn check_claim(&self, change: &Change) -> Result<(), Refusal> {
         let held = change

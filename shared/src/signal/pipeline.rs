@@ -10,7 +10,8 @@ use crate::names::ServiceName;
 pub(super) const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// `{execution, input, failure, at}`: a task of the state machine, with what the execution was started with and the error
-/// that was caught, or the last answer that said to go back.
+/// that was caught, or the last answer that said to go back. With `train`, a release train brings back what that execution
+/// has released.
 pub(super) fn read_task(event: &Value, received_at: Timestamp) -> Reading {
     let what = "the state machine's task";
     let Some(service) = event.get("input").and_then(service_of) else { return names_no_service(event) };
@@ -21,6 +22,7 @@ pub(super) fn read_task(event: &Value, received_at: Timestamp) -> Reading {
             measured_bad: event.pointer("/failure/measured_bad").and_then(Value::as_bool) == Some(true),
             rejected: event.pointer("/failure/Error").and_then(Value::as_str)
                 == Some(ErrorType::ApprovalRejected.as_str()),
+            train: event.get("train").and_then(Value::as_str).map(str::to_owned),
             why: failure(event),
             raised_at: match event.get("at").and_then(Value::as_str) {
                 Some(at) => timestamp(what, "/at", at)?,
@@ -53,6 +55,7 @@ pub(super) fn read_status_change(event: &Value, received_at: Timestamp) -> Readi
             execution: text(event, what, "/detail/executionArn")?.to_owned(),
             rejected: false,
             measured_bad: false,
+            train: None,
             why: [
                 Some(format!("its execution ended as {status}")),
                 field(event, "error"),
@@ -94,11 +97,23 @@ fn failure(event: &Value) -> String {
     if let Some(reason) = text_at("/failure/reason") {
         return reason.to_owned();
     }
+    let parsed = text_at("/failure/Cause").and_then(|cause| serde_json::from_str::<Value>(cause).ok());
+    if let Some(told) = parsed.as_ref().and_then(release_failure) {
+        return told;
+    }
     let cause = text_at("/failure/Cause").map(|cause| {
-        let message = serde_json::from_str::<Value>(cause).ok();
-        let message = message.as_ref().and_then(|cause| cause.get("errorMessage")).and_then(Value::as_str);
+        let message = parsed.as_ref().and_then(|cause| cause.get("errorMessage")).and_then(Value::as_str);
         message.unwrap_or(cause).to_owned()
     });
     let said: Vec<String> = text_at("/failure/Error").map(str::to_owned).into_iter().chain(cause).collect();
     if said.is_empty() { "no reason was given".to_owned() } else { said.join(": ") }
+}
+
+/// What a train's task caught: the description of a release's execution that failed, with the input that names its service.
+fn release_failure(cause: &Value) -> Option<String> {
+    let input: Value = serde_json::from_str(cause.get("Input")?.as_str()?).ok()?;
+    let service = service_of(&input)?;
+    let text = |name: &str| cause.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let said: Vec<&str> = [text("Status"), text("Error"), text("Cause")].into_iter().flatten().collect();
+    Some(format!("the release of {service} ended as {}", said.join(": ")))
 }

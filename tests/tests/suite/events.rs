@@ -64,9 +64,14 @@ const CLASSES: &[(&str, &str)] = &[
     ("eventbridge/codedeploy-stop.json", "deployment d-75I7MBT7C: STOP"),
     ("eventbridge/codedeploy-success.json", "deployment d-75I7MBT7C: SUCCESS"),
     ("eventbridge/ec2-state-change.json", "foreign"),
+    ("eventbridge/ecs-deployment-completed.json", "SERVICE_DEPLOYMENT_COMPLETED at ecs:shop/checkout"),
+    ("eventbridge/ecs-deployment-failed.json", "SERVICE_DEPLOYMENT_FAILED at ecs:shop/checkout"),
+    ("eventbridge/ecs-deployment-in-progress.json", "foreign"),
     ("eventbridge/metric-math.json", "checkout-error-rate goes to ALARM"),
     ("eventbridge/metric.json", "checkout-errors goes to ALARM"),
     ("eventbridge/ok.json", "checkout-error-rate goes to OK"),
+    ("eventbridge/stack-rollback-complete.json", "UPDATE_ROLLBACK_COMPLETE at stack:checkout"),
+    ("eventbridge/stack-rollback-in-progress.json", "foreign"),
     ("hooks/after-traffic.json", "hook of deployment d-75I7MBT7C"),
     ("hooks/before-traffic.json", "hook of deployment d-75I7MBT7C"),
     ("hooks/unknown-fields.json", "hook of deployment d-75I7MBT7C"),
@@ -290,6 +295,7 @@ fn class_of(reading: &Reading) -> String {
             }
             Signal::Pipeline(failure) => format!("{} is given up by its execution", failure.service),
             Signal::Deployment(change) => format!("deployment {}: {}", change.deployment, change.state),
+            Signal::Arrival(arrival) => format!("{} at {}", arrival.what, arrival.place),
         },
     }
 }
@@ -334,6 +340,10 @@ fn render(reading: &Reading) -> String {
             Signal::Deployment(change) => format!(
                 "deployment {}\n  of {}/{}\n  is {}\n  at {}",
                 change.deployment, change.application, change.group, change.state, change.raised_at,
+            ),
+            Signal::Arrival(arrival) => format!(
+                "something ended\n  at {}\n  as {}\n  at {}",
+                arrival.place, arrival.what, arrival.raised_at,
             ),
         },
     }

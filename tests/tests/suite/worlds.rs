@@ -105,6 +105,7 @@ pub(crate) fn canary() -> Release {
         ended_because: None,
         report: Report::NotDue,
         traffic_at: Some(at("10:00:00")),
+        going_back: None,
         run: None,
         deployment: None,
     }

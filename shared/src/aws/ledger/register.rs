@@ -8,6 +8,7 @@ use super::{AlarmService, Ledger, LedgerError, TransactError, n};
 use crate::aws::CallFailed;
 use crate::deployment::Place;
 use crate::names::InvalidName;
+use crate::place::Place as AnyPlace;
 use crate::registration::{Home, Registration, Violation};
 use crate::release::{KnownGood, Phase};
 use crate::situation::ServiceRecord;
@@ -128,8 +129,10 @@ impl Ledger {
 /// may touch an item only once.
 fn leads(registration: &Registration, home: &Home) -> Result<BTreeSet<String>, InvalidName> {
     let alarms = registration.guards.iter().map(|guard| Ok(format!("alarm#{}", guard.arn(home)?)));
-    let places = Place::of(registration).into_iter().map(|place| Ok(format!("place#{place}")));
-    alarms.chain(places).collect()
+    let places = Place::of(registration).into_iter().map(|place| format!("place#{place}"));
+    let stacks = registration.targets.iter().filter(|target| matches!(target.place, AnyPlace::Stack(_)));
+    let stacks = stacks.map(|target| format!("place#{}", target.place));
+    alarms.chain(places.chain(stacks).map(Ok)).collect()
 }
 
 /// A target that changes under an open release would leave the release pointing at an alias that nobody observes.

@@ -115,6 +115,7 @@ impl Case<'_> {
             report: Report::NotDue,
             // Without our hook before traffic nobody says when it begins.
             traffic_at: (!asks_first).then_some(opened_at),
+            going_back: None,
             run: None,
             deployment: Some(Box::new(Deployment {
                 id: state.id.clone(),

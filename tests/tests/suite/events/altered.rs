@@ -118,7 +118,7 @@ fn alarm_in(event: &Value) -> Option<(String, String)> {
             Signal::Alarm(alarm) => {
                 Some((alarm.alarm.to_string(), format!("{:?} since {}", alarm.state, alarm.changed_at)))
             }
-            Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) => None,
+            Signal::Operator(_) | Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_) => None,
         },
         _ => None,
     }
