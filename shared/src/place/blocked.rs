@@ -51,6 +51,13 @@ pub enum Blocked {
         /// The version.
         version: Version,
     },
+    /// There is no such flag in a configuration.
+    NoSuchFlag {
+        /// The flag.
+        flag: String,
+        /// The version that was looked at.
+        version: Version,
+    },
     /// Its traffic cannot be split, or not like that.
     Indivisible {
         /// The share that was asked for.
@@ -79,6 +86,7 @@ impl fmt::Display for Blocked {
             Self::State { state, why } => write!(f, "it is {state}: {why}"),
             Self::ChangedByAnother { now } => write!(f, "somebody else has changed it: {now}"),
             Self::NoSuchVersion { version } => write!(f, "there is no version {version} there"),
+            Self::NoSuchFlag { flag, version } => write!(f, "version {version} has no flag {flag}"),
             Self::Indivisible { weight, why } => {
                 write!(f, "it cannot serve {weight} of the candidate: {why}")
             }

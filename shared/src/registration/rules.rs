@@ -103,6 +103,12 @@ impl Registration {
                     format!("names that end in {PIN_SUFFIX} are for the aliases that pin rollback targets"),
                 ));
             }
+            if let Place::StateMachineAlias(alias) = &target.place
+                && let Some(rule) = alias.violation()
+            {
+                let field = format!("targets[{index}].state_machine_alias");
+                violations.push(Violation::new(field, &alias.state_machine_alias, rule));
+            }
             if let Place::LoadBalancer(forward) = &target.place {
                 let broken = forward.violations(target.reach.region.as_ref()).into_iter();
                 violations.extend(broken.map(|(field, value, rule)| {
