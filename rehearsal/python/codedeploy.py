@@ -39,12 +39,12 @@ deploying = {}
 left_alone = set()
 
 
-def teach(cloudformation, front, scale, fail):
+def teach(cloudformation, responses, front, scale, fail):
     """Registers the types and the alias's update. `fail` ends the start with a message."""
     check_shapes(cloudformation, fail)
     known = cloudformation.provisioners._RESOURCE_HANDLERS
     named = cloudformation.provisioners._physical_name
-    ask = asking(front)
+    ask = asking(front, responses)
     known["AWS::CodeDeploy::Application"] = applications(ask, named)
     known["AWS::CodeDeploy::DeploymentConfig"] = configs(ask, named)
     known["AWS::CodeDeploy::DeploymentGroup"] = groups(ask, named)
@@ -67,10 +67,13 @@ def check_shapes(cloudformation, fail):
             fail("ministack's CloudFormation deploys stacks in another way than the pinned version's")
 
 
-def asking(front):
+def asking(front, responses):
     def ask(operation, document):
         """The answer to a call of CodeDeploy. A refusal becomes the resource's failure reason."""
-        scope = f"{CALLER}/20260101/{os.environ['AWS_DEFAULT_REGION']}/codedeploy/aws4_request"
+        account = responses.get_account_id()
+        # Another account's calls are made under the key that stands for it.
+        caller = CALLER if account == os.environ["MINISTACK_ACCOUNT_ID"] else account
+        scope = f"{caller}/20260101/{responses.get_region()}/codedeploy/aws4_request"
         headers = {
             "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=rehearsal",
             "Content-Type": "application/x-amz-json-1.1",

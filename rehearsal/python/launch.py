@@ -9,6 +9,7 @@ Every change is checked against the shape that the pinned ministack has. A diffe
 message, because a silently missing hook would make a rehearsal prove nothing.
 """
 
+import functools
 import json
 import os
 import shlex
@@ -56,11 +57,16 @@ def ask_front(method, path, document=None):
         raise ValueError(refusal.read().decode(errors="replace")) from refusal
 
 
-def send_alarms_to_the_front(provisioners):
+def send_alarms_to_the_front(provisioners, responses):
     """Replaces the alarm handlers of CloudFormation: ministack's refuse metric math and know no composite alarms."""
 
+    def where():
+        """The place of the stack that is at hand."""
+        return {"AccountId": responses.get_account_id(), "Region": responses.get_region()}
+
     def put(kind, name, props):
-        answer = ask_front("PUT", "/_rehearsal/alarms", {"Kind": kind, "Properties": {**props, "AlarmName": name}})
+        alarm = {"Kind": kind, "Properties": {**props, "AlarmName": name}, **where()}
+        answer = ask_front("PUT", "/_rehearsal/alarms", alarm)
         return name, {"Arn": answer["AlarmArn"]}
 
     def handlers(kind):
@@ -79,13 +85,14 @@ def send_alarms_to_the_front(provisioners):
             return created
 
         def delete(physical_id, props):
-            ask_front("DELETE", "/_rehearsal/alarms", {"AlarmNames": [physical_id]})
+            ask_front("DELETE", "/_rehearsal/alarms", {"AlarmNames": [physical_id], **where()})
 
         return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
     known = provisioners._RESOURCE_HANDLERS
     expected = {"create", "update", "update_with_logical_id", "delete"}
-    if set(known.get("AWS::CloudWatch::Alarm", {})) != expected or not callable(provisioners._physical_name):
+    shapes = (provisioners._physical_name, responses.get_account_id, responses.get_region)
+    if set(known.get("AWS::CloudWatch::Alarm", {})) != expected or not all(map(callable, shapes)):
         fail("ministack's CloudFormation handlers have another shape than the pinned version's")
     known["AWS::CloudWatch::Alarm"] = handlers("Metric")
     known["AWS::CloudWatch::CompositeAlarm"] = handlers("Composite")
@@ -136,6 +143,30 @@ def deliver_events_through_the_front(eventbridge):
         threading.Thread(target=invoke, daemon=True).start()
 
     eventbridge._dispatch_to_lambda = dispatch
+
+
+def tell_of_stacks(cloudformation, eventbridge):
+    """Tells EventBridge of every status of a stack, which ministack keeps to itself."""
+    original = cloudformation.stacks._add_event
+
+    @functools.wraps(original)
+    def add_event(stack_id, stack_name, logical_id, resource_type, status, reason="", *rest, **options):
+        original(stack_id, stack_name, logical_id, resource_type, status, reason, *rest, **options)
+        if resource_type != "AWS::CloudFormation::Stack" or logical_id != stack_name:
+            return
+        detail = {"stack-id": stack_id, "status-details": {"status": status, "status-reason": reason}}
+        entry = {
+            "Source": "aws.cloudformation",
+            "DetailType": "CloudFormation Stack Status Change",
+            "Resources": [stack_id],
+            "Detail": json.dumps(detail),
+        }
+        eventbridge._put_events({"Entries": [entry], "FromRehearsal": True})
+
+    for name in ("stacks", "handlers", "changesets"):
+        module = getattr(cloudformation, name)
+        if getattr(module, "_add_event", None) is original:
+            module._add_event = add_event
 
 
 def find_log_lines(logs):
@@ -222,18 +253,19 @@ def listen_behind_the_front(app):
 def main():
     end_with_parent(unpublish)
     from ministack import app
-    from ministack.core import lambda_runtime
+    from ministack.core import lambda_runtime, responses
     from ministack.services import appconfig, cloudformation, cloudwatch_logs, eventbridge, lambda_svc, stepfunctions
     from ministack.services.cloudformation import provisioners
 
-    send_alarms_to_the_front(provisioners)
+    send_alarms_to_the_front(provisioners, responses)
     name_the_callers(lambda_svc, lambda_runtime)
     let_the_front_put_events(eventbridge)
     deliver_events_through_the_front(eventbridge)
     find_log_lines(cloudwatch_logs)
     name_crashes(lambda_runtime)
     deploy_configurations_as_appconfig(appconfig)
-    codedeploy.teach(cloudformation, FRONT, CODEDEPLOY_SCALE, fail)
+    codedeploy.teach(cloudformation, responses, FRONT, CODEDEPLOY_SCALE, fail)
+    tell_of_stacks(cloudformation, eventbridge)
     step_functions.teach(stepfunctions, eventbridge, FRONT, fail)
     listen_behind_the_front(app)
     app.main()

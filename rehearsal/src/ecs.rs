@@ -2,9 +2,10 @@
 //! `StopServiceDeployment`. Ministack keeps clusters, services, task definitions and tasks; a deployment reaches it when it
 //! has succeeded, so that a service that is put back never had other tasks.
 //!
-//! There are no lifecycle hooks, circuit breakers, alarms or events of deployments here, and nothing decides for itself to
+//! There are no lifecycle hooks, circuit breakers or alarms of deployments here, and nothing decides for itself to
 //! roll back. The tasks of a target are listed only once its deployment has succeeded.
 
+mod announce;
 mod answers;
 mod books;
 mod drive;
@@ -16,6 +17,7 @@ use crate::front::{
     call::Call,
     fault_answers::{REQUEST_ID, ServiceError},
 };
+use crate::places::Places;
 use books::{Books, Revision, Service, Status};
 use http_body_util::Full;
 use hyper::Response;
@@ -30,13 +32,15 @@ use strategy::Strategy;
 pub(crate) struct Ecs {
     books: Mutex<Books>,
     backends: Arc<Backends>,
+    /// Where events are told.
+    places: Arc<Places>,
     /// How long a second of a deployment lasts, in real seconds.
     scale: f64,
 }
 
 impl Ecs {
-    pub(crate) fn new(backends: Arc<Backends>, scale: f64) -> Self {
-        Self { books: Mutex::default(), backends, scale }
+    pub(crate) fn new(backends: Arc<Backends>, places: Arc<Places>, scale: f64) -> Self {
+        Self { books: Mutex::default(), backends, places, scale }
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, call: &Call, request: &Forwarded) -> Answer {

@@ -14,9 +14,10 @@ mod rest;
 mod rules;
 
 use crate::{
-    alarms::{AlarmBoard, operations},
-    codedeploy::{self, CodeDeploy},
+    alarms::operations,
+    codedeploy,
     ecs::Ecs,
+    places::{Place, Places},
 };
 use backends::{Backends, Forwarded, document};
 use call::Call;
@@ -50,8 +51,7 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 pub(crate) struct Front {
     pub(crate) journal: Arc<Journal>,
     pub(crate) faults: Arc<Faults>,
-    pub(crate) alarms: Arc<AlarmBoard>,
-    codedeploy: Arc<CodeDeploy>,
+    pub(crate) places: Arc<Places>,
     backends: Arc<Backends>,
     ecs: Arc<Ecs>,
     restores: Restores,
@@ -110,21 +110,11 @@ impl Front {
     pub(crate) fn new(
         journal: Arc<Journal>,
         faults: Arc<Faults>,
-        alarms: Arc<AlarmBoard>,
-        codedeploy: Arc<CodeDeploy>,
+        places: Arc<Places>,
         backends: Arc<Backends>,
         ecs: Arc<Ecs>,
     ) -> Self {
-        Self {
-            journal,
-            faults,
-            alarms,
-            codedeploy,
-            backends,
-            ecs,
-            restores: Restores::default(),
-            alias: Mutex::new(()),
-        }
+        Self { journal, faults, places, backends, ecs, restores: Restores::default(), alias: Mutex::new(()) }
     }
 
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Dropped> {
@@ -212,7 +202,7 @@ impl Front {
             change = changed;
             answer
         } else if call.service == "codedeploy" {
-            codedeploy::answer(&self.codedeploy, call, &request.body)
+            codedeploy::answer(&self.place(call).codedeploy, call, &request.body)
         } else if let Some(answer) = self.alarm_call(call, request) {
             answer
         } else {
@@ -230,7 +220,11 @@ impl Front {
         if call.service != "monitoring" {
             return None;
         }
-        operations::answer(&self.alarms, call, &request.body)
+        operations::answer(&self.place(call).alarms, call, &request.body)
+    }
+
+    fn place(&self, call: &Call) -> Place {
+        self.places.at(&self.backends.account_of(&call.caller), &call.region)
     }
 
     /// Reads the alias before, so that the journal can say what the call changed.

@@ -1,6 +1,7 @@
-//! The local AWS, for rehearsals and end-to-end tests: ministack for the services, and in front of it one loopback
-//! endpoint with what ministack lacks (an alarm evaluator with its dispatcher, CodeDeploy, a traffic driver, fault
-//! injection, a journal of every call). It listens on 127.0.0.1 alone, and nothing of it outlives the process that started it.
+//! The local AWS, for rehearsals and end-to-end tests: ministack for most services and moto for a few, and in front of them
+//! one loopback endpoint with what both lack (an alarm evaluator with its dispatcher, CodeDeploy, deployments of ECS, a
+//! traffic driver, fault injection, a journal of every call). It listens on 127.0.0.1 alone, and nothing of it outlives
+//! the process that started it. BACKENDS.md says who answers what, and how well.
 //!
 //! It must not be needed by anything that is shipped.
 
@@ -15,6 +16,8 @@ pub mod executions;
 pub mod front;
 mod ministack;
 mod moto;
+mod options;
+mod places;
 pub mod python_env;
 pub mod runtime_api;
 pub mod targets;
@@ -33,18 +36,19 @@ use executions::Executions;
 use front::{
     BoundFront, Front,
     backends::Backends,
-    call::{CODEDEPLOY_KEY, REHEARSAL_KEY, TRAFFIC_KEY},
+    call::{REHEARSAL_KEY, TRAFFIC_KEY},
     faults::Faults,
     journal::Journal,
 };
 use ministack::MinistackOptions;
 use moto::Moto;
+use places::{Place, Places};
 use serde_json::json;
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -53,63 +57,11 @@ use traffic::{
     simulated::{Simulation, SimulationOptions},
 };
 
+pub use options::{Options, published_path};
 pub use wait::{WaitError, wait_until};
 
 /// Tells a function process how many real milliseconds a minute of a plan lasts. Ministack hands it to every function.
 pub const MINUTE_VARIABLE: &str = "RIPCORD_MINUTE_MS";
-/// A plan's minute lasts a second.
-const SCALE: f64 = 1.0 / 60.0;
-
-/// How a local AWS is set up.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The target folder: caches live in its `rehearsal` folder.
-    pub target: PathBuf,
-    /// The account that everything lives in; twelve digits.
-    pub account_id: String,
-    /// The region that everything lives in.
-    pub region: String,
-    /// How long an alarm's second lasts in real seconds: at 1/60, a period of 60 s lasts one.
-    pub period_scale: f64,
-    /// How long a second of a Step Functions wait, callback or execution lasts in real seconds. Other than `period_scale`,
-    /// it would make a stage bake for another time than it is judged over.
-    pub wait_scale: f64,
-    /// How long a second of a CodeDeploy deployment lasts in real seconds: of its shift, and of the hour that a hook has.
-    pub codedeploy_scale: f64,
-    /// The wait before an asynchronous invocation's first retry; it doubles once. Real Lambda waits a minute.
-    pub async_retry_base: Duration,
-    /// Writes `rehearsal/local.json` in the target folder, so that a command line in another process finds the endpoint.
-    pub publish: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            target: default_target(),
-            account_id: "123456789012".to_owned(),
-            region: "us-east-1".to_owned(),
-            period_scale: SCALE,
-            wait_scale: SCALE,
-            codedeploy_scale: SCALE,
-            async_retry_base: Duration::from_millis(200),
-            publish: false,
-        }
-    }
-}
-
-impl Options {
-    fn minute(&self) -> Duration {
-        Duration::from_secs_f64(60.0 * self.period_scale)
-    }
-}
-
-/// The workspace's own target folder, wherever the binary runs.
-fn default_target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => PathBuf::from(target),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target"),
-    }
-}
 
 /// Why the local AWS did not start.
 #[derive(Debug, thiserror::Error)]
@@ -145,9 +97,8 @@ pub struct LocalAws {
     endpoint: String,
     journal: Arc<Journal>,
     faults: Arc<Faults>,
-    alarms: Arc<AlarmBoard>,
-    codedeploy: Arc<CodeDeploy>,
-    metrics: Arc<MetricStore>,
+    home: Place,
+    places: Arc<Places>,
     action_failures: Arc<dispatch::ActionFailures>,
     published: Option<PathBuf>,
     ministack: Backend,
@@ -185,9 +136,8 @@ impl LocalAws {
             front: parts.front,
             journal: parts.journal,
             faults: parts.faults,
-            alarms: parts.alarms,
-            codedeploy: parts.codedeploy,
-            metrics: parts.metrics,
+            home: parts.places.home(),
+            places: parts.places,
             action_failures: parts.action_failures,
             published: None,
             ministack: parts.ministack,
@@ -256,19 +206,31 @@ impl LocalAws {
     /// The alarms and their states.
     #[must_use]
     pub fn alarms(&self) -> &AlarmBoard {
-        &self.alarms
+        &self.home.alarms
     }
 
     /// The deployments of CodeDeploy.
     #[must_use]
     pub fn codedeploy(&self) -> &CodeDeploy {
-        &self.codedeploy
+        &self.home.codedeploy
     }
 
     /// The samples that alarms judge.
     #[must_use]
     pub fn metrics(&self) -> &MetricStore {
-        &self.metrics
+        &self.home.metrics
+    }
+
+    /// The alarms of another region.
+    #[must_use]
+    pub fn alarms_in(&self, region: &str) -> Arc<AlarmBoard> {
+        self.places.at(&self.options.account_id, region).alarms
+    }
+
+    /// The samples of another region.
+    #[must_use]
+    pub fn metrics_in(&self, region: &str) -> Arc<MetricStore> {
+        self.places.at(&self.options.account_id, region).metrics
     }
 
     /// Actions of alarms and notices of deployments that could not be carried out, in words.
@@ -327,13 +289,13 @@ impl LocalAws {
     /// Starts traffic to an alias; it ends when the returned value is dropped.
     pub fn traffic(&self, options: TrafficOptions) -> Traffic {
         let client = self.client_as(TRAFFIC_KEY);
-        Traffic::start(&self.handle(), options, client, Arc::clone(&self.metrics))
+        Traffic::start(&self.handle(), options, client, Arc::clone(&self.home.metrics))
     }
 
     /// Starts simulated traffic to an alias; it ends when the returned value is dropped.
     pub fn simulate(&self, options: SimulationOptions) -> Simulation {
         let client = self.client_as(TRAFFIC_KEY);
-        Simulation::start(&self.handle(), options, self.minute(), client, Arc::clone(&self.metrics))
+        Simulation::start(&self.handle(), options, self.minute(), client, Arc::clone(&self.home.metrics))
     }
 
     fn handle(&self) -> Handle {
@@ -361,20 +323,12 @@ impl Drop for LocalAws {
     }
 }
 
-/// Where `Options::publish` writes the endpoint.
-#[must_use]
-pub fn published_path(target: &Path) -> PathBuf {
-    target.join("rehearsal").join("local.json")
-}
-
 /// What is started on the rehearsal's own threads.
 struct Parts {
     front: SocketAddr,
     journal: Arc<Journal>,
     faults: Arc<Faults>,
-    alarms: Arc<AlarmBoard>,
-    codedeploy: Arc<CodeDeploy>,
-    metrics: Arc<MetricStore>,
+    places: Arc<Places>,
     action_failures: Arc<dispatch::ActionFailures>,
     ministack: Backend,
     moto: Arc<Moto>,
@@ -384,33 +338,26 @@ impl Parts {
     async fn start(options: Options) -> Result<Self, StartError> {
         let journal = Arc::new(Journal::default());
         let faults = Arc::new(Faults::default());
-        let metrics = Arc::new(MetricStore::default());
-        let alarms = Arc::new(AlarmBoard::new(
-            Arc::clone(&metrics),
-            &options.account_id,
-            &options.region,
-            options.period_scale,
-        ));
         let bound = BoundFront::bind().await.map_err(StartError::Listen)?;
         let address = bound.address();
         let action_failures = Arc::new(dispatch::ActionFailures::default());
-        let client = |key: &str| AwsClient::new(address, &options.region, key);
-        let codedeploy = Arc::new(CodeDeploy::new(
-            Arc::clone(&alarms),
-            client(CODEDEPLOY_KEY),
-            client(REHEARSAL_KEY),
-            Arc::clone(&action_failures),
-            options.codedeploy_scale,
-        ));
+        let places = Arc::new(Places {
+            front: address,
+            home: (options.account_id.clone(), options.region.clone()),
+            period_scale: options.period_scale,
+            codedeploy_scale: options.codedeploy_scale,
+            failures: Arc::clone(&action_failures),
+            threads: Handle::current(),
+            places: Mutex::default(),
+        });
         let moto = Arc::new(Moto::new(options.target.join("rehearsal")));
         let backends = Arc::new(Backends::new(Arc::clone(&moto), &options.account_id));
         let front = Arc::new(Front::new(
             Arc::clone(&journal),
             Arc::clone(&faults),
-            Arc::clone(&alarms),
-            Arc::clone(&codedeploy),
+            Arc::clone(&places),
             Arc::clone(&backends),
-            Arc::new(Ecs::new(Arc::clone(&backends), options.codedeploy_scale)),
+            Arc::new(Ecs::new(Arc::clone(&backends), Arc::clone(&places), options.codedeploy_scale)),
         ));
         tokio::spawn(bound.serve(Arc::clone(&front)));
         let ministack = ministack::start(&MinistackOptions {
@@ -426,17 +373,6 @@ impl Parts {
         })
         .await?;
         backends.set_ministack(ministack.address());
-        tokio::spawn(dispatch::run(Arc::clone(&alarms), client(REHEARSAL_KEY), Arc::clone(&action_failures)));
-        Ok(Self {
-            front: address,
-            journal,
-            faults,
-            alarms,
-            codedeploy,
-            metrics,
-            action_failures,
-            ministack,
-            moto,
-        })
+        Ok(Self { front: address, journal, faults, places, action_failures, ministack, moto })
     }
 }

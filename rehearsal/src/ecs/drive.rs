@@ -2,6 +2,7 @@
 
 use super::{
     Ecs,
+    announce::Happening,
     books::{Deployment, Status},
     strategy::Strategy,
 };
@@ -17,6 +18,7 @@ const ROLLBACK: Duration = Duration::from_secs(60);
 impl Ecs {
     /// Drives one deployment to its end. It is ministack's once it has succeeded.
     pub(super) async fn drive(&self, arn: &str, strategy: &Strategy, request: &Forwarded, is_forced: bool) {
+        self.announce(arn, Happening::Begun).await;
         tokio::time::sleep(self.scaled(PENDING)).await;
         for step in &strategy.steps {
             let is_on = self.forward(arn, |deployment| {
@@ -37,6 +39,11 @@ impl Ecs {
             // The service is gone, most likely; its deployment stays as it is.
             return;
         }
+        self.succeeded(arn);
+        self.announce(arn, Happening::Completed).await;
+    }
+
+    fn succeeded(&self, arn: &str) {
         let mut books = self.lock();
         let Some((live, deployment)) = books.deployment_mut(arn) else { return };
         deployment.status = Status::Successful;
@@ -48,18 +55,22 @@ impl Ecs {
 
     /// Takes a deployment back whose rollback was requested.
     pub(super) async fn roll_back(&self, arn: &str) {
+        self.announce(arn, Happening::GoingBack).await;
         tokio::time::sleep(self.scaled(ROLLBACK_REQUESTED)).await;
         let is_on = self.back(arn, |deployment| deployment.status = Status::RollbackInProgress);
         if !is_on {
             return;
         }
         tokio::time::sleep(self.scaled(ROLLBACK)).await;
-        self.back(arn, |deployment| {
+        let is_done = self.back(arn, |deployment| {
             deployment.status = Status::RollbackSuccessful;
             deployment.stage = None;
             deployment.running_percent = 0;
             deployment.finished = Some(Timestamp::now());
         });
+        if is_done {
+            self.announce(arn, Happening::Failed).await;
+        }
     }
 
     /// What makes ministack's service the target, unless somebody stopped the deployment at the last moment.

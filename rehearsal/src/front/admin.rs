@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 struct StackAlarm {
     kind: StackAlarmKind,
     properties: Value,
+    /// Where the stack is.
+    account_id: String,
+    region: String,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -44,11 +47,13 @@ impl Front {
                 self.faults.clear();
                 ok(&json!({}))
             }
-            ("GET", "alarms") => ok(&self.alarms.states()),
+            ("GET", "alarms") => ok(&self.places.home().alarms.states()),
             ("PUT", "alarms") => self.put_stack_alarm(body),
             ("DELETE", "alarms") => {
-                let names = serde_json::from_slice::<Value>(body).unwrap_or_default();
-                answered(operations::delete_alarms(&self.alarms, &names))
+                let document: Value = serde_json::from_slice(body).unwrap_or_default();
+                let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
+                let alarms = self.places.at(text("AccountId"), text("Region")).alarms;
+                answered(operations::delete_alarms(&alarms, &document))
             }
             _ => plain(StatusCode::NOT_FOUND, "failed to find that rehearsal path"),
         }
@@ -59,9 +64,10 @@ impl Front {
             Ok(alarm) => alarm,
             Err(error) => return refused(&error.to_string()),
         };
+        let alarms = self.places.at(&alarm.account_id, &alarm.region).alarms;
         let put = match alarm.kind {
-            StackAlarmKind::Metric => operations::put_metric_alarm(&self.alarms, &alarm.properties),
-            StackAlarmKind::Composite => operations::put_composite_alarm(&self.alarms, &alarm.properties),
+            StackAlarmKind::Metric => operations::put_metric_alarm(&alarms, &alarm.properties),
+            StackAlarmKind::Composite => operations::put_composite_alarm(&alarms, &alarm.properties),
         };
         answered(put.map(|arn| json!({ "AlarmArn": arn })))
     }

@@ -1,10 +1,12 @@
 //! Other regions, other accounts, and the end of all of it.
 
-use super::{SOON, assert_refused, started};
-use ripcord_rehearsal::targets::{
-    EcsService, assumed, configuration, ecs_service, load_balancer, rest_stage, role, state_machine_alias,
+use super::{SOON, assert_answer, assert_refused, started, until};
+use ripcord_rehearsal::{
+    alarms::evaluate::AlarmState,
+    aws_client::AwsClient,
+    targets::{assumed, configuration, ecs_service, load_balancer, rest_stage, role, state_machine_alias},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const OTHER_ACCOUNT: &str = "210987654321";
@@ -27,7 +29,7 @@ async fn each_region_has_its_own() {
         let web = ecs_service(&there, &Value::Null).await.unwrap();
         let deployment = web.deploy(&there, &web.candidate_arn).await.unwrap();
         assert!(deployment.arn.contains(region), "{}", deployment.arn);
-        assert_refused(listed(&web, &home).await, 400, "ClusterNotFoundException");
+        assert_refused(web.deployments(&home).await, 400, "ClusterNotFoundException");
 
         let stage = rest_stage(&there).await.unwrap();
         assert_refused(stage.described(&home).await, 404, "Invalid Stage");
@@ -39,11 +41,48 @@ async fn each_region_has_its_own() {
     }
 }
 
-async fn listed(
-    web: &EcsService,
-    client: &ripcord_rehearsal::aws_client::AwsClient,
-) -> Result<Vec<ripcord_rehearsal::targets::ServiceDeployment>, ripcord_rehearsal::targets::TargetError> {
-    web.deployments(client).await
+#[tokio::test]
+async fn alarms_samples_and_codedeploy_are_of_one_region() {
+    let aws = started().await;
+    let (there, home) = (aws.client().in_region("eu-west-1"), aws.client());
+    let put = [
+        ("Action", "PutMetricAlarm"),
+        ("Version", "2010-08-01"),
+        ("AlarmName", "errors"),
+        ("Namespace", "Shop"),
+        ("MetricName", "Errors"),
+        ("Statistic", "Sum"),
+        ("Period", "60"),
+        ("EvaluationPeriods", "1"),
+        ("Threshold", "0"),
+        ("ComparisonOperator", "GreaterThanThreshold"),
+        ("TreatMissingData", "notBreaching"),
+    ];
+    for client in [&there, &home] {
+        assert_answer(&client.query("monitoring", &put).await.unwrap(), 200, "");
+    }
+    let sample = [
+        ("Action", "PutMetricData"),
+        ("Version", "2010-08-01"),
+        ("Namespace", "Shop"),
+        ("MetricData.member.1.MetricName", "Errors"),
+        ("MetricData.member.1.Value", "3"),
+    ];
+    assert_answer(&there.query("monitoring", &sample).await.unwrap(), 200, "");
+    let state_there = async || aws.alarms_in("eu-west-1").state("errors").unwrap().state;
+    until(AlarmState::Alarm, state_there).await;
+    assert_ne!(aws.alarms().state("errors").unwrap().state, AlarmState::Alarm);
+    let described = [("Action", "DescribeAlarms"), ("Version", "2010-08-01")];
+    let described = there.query("monitoring", &described).await.unwrap();
+    assert_answer(&described, 200, "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors");
+
+    let shop = json!({ "applicationName": "shop", "computePlatform": "Lambda" });
+    let call = async |client: &AwsClient, operation: &str| {
+        client.json("codedeploy", &format!("CodeDeploy_20141006.{operation}"), &shop).await.unwrap()
+    };
+    assert_answer(&call(&there, "CreateApplication").await, 200, "applicationId");
+    assert_answer(&call(&home, "GetApplication").await, 400, "ApplicationDoesNotExistException");
+    assert_answer(&call(&there, "GetApplication").await, 200, "shop");
 }
 
 #[tokio::test]

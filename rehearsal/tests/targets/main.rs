@@ -5,6 +5,7 @@
 mod configuration;
 mod ecs;
 mod elsewhere;
+mod events;
 mod records;
 mod rest_stage;
 mod stacks;
