@@ -8,6 +8,7 @@ mod elsewhere;
 mod events;
 mod records;
 mod rest_stage;
+mod sdk;
 mod stacks;
 mod traffic;
 
@@ -37,12 +38,11 @@ async fn until<T: PartialEq + std::fmt::Debug>(expected: T, look: impl AsyncFn()
 /// A refusal's status, if the answer names the error.
 #[track_caller]
 fn assert_refused<T: std::fmt::Debug>(result: Result<T, TargetError>, status: u16, code: &str) {
-    match result {
-        Err(TargetError::Refused { status: seen, answer, .. }) => {
-            assert!(seen == status && answer.contains(code), "{seen} {answer}");
-        }
-        other => panic!("{other:?}"),
-    }
+    let refusal = result.unwrap_err();
+    let is_expected = |seen: u16, answer: &str| seen == status && answer.contains(code);
+    let expected =
+        matches!(&refusal, TargetError::Refused { status, answer, .. } if is_expected(*status, answer));
+    assert!(expected, "{refusal}");
 }
 
 #[track_caller]
