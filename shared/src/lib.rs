@@ -5,6 +5,7 @@
 //! randomness, no network. Time comes in as an argument, and a decision goes out as data. The adapters that carry a
 //! decision out on real AWS clients live in `aws`, behind the feature of that name.
 
+pub mod attribution;
 pub mod decide;
 pub mod deployment;
 pub mod error_type;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AlarmArn, ServiceName, TargetName, Version, Weight};
+use crate::names::{AlarmArn, GroupName, ServiceName, TargetName, Version, Weight};
 
 mod address;
 mod answer_schema;
@@ -203,11 +203,20 @@ pub struct RollbackPolicy {
     pub rollbacks_window_minutes: u32,
     /// For how long a rolled-back version, or the same code under another number, is refused.
     pub quarantine_hours: u32,
+    /// All services that name the same group go back together on an alarm of any of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
 }
 
 impl Default for RollbackPolicy {
     fn default() -> Self {
-        Self { window_hours: 24, rollbacks_max: 3, rollbacks_window_minutes: 60, quarantine_hours: 168 }
+        Self {
+            window_hours: 24,
+            rollbacks_max: 3,
+            rollbacks_window_minutes: 60,
+            quarantine_hours: 168,
+            group: None,
+        }
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use ripcord::aws::{AlarmService, Aws, Interruption, LedgerError, Observed, console, observe_deployed, take};
-use ripcord::decide::{
-    Company, Course, Decision, Moment, decide, decide_failure_in_company, uneventful,
-};
+use ripcord::decide::{Company, Course, Decision, Moment, decide, decide_failure_in_company, uneventful};
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::{Metric, emf_line};
 use ripcord::names::{AlarmArn, DeploymentId, ServiceName};
@@ -22,8 +20,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 mod alarm;
+mod arrival;
 mod deployment;
 
+use arrival::answer_arrival;
 use deployment::answer_deployment;
 
 /// What pulling the cord needs.
@@ -318,13 +318,7 @@ fn report(
 }
 
 /// The loudest outcome: the page and the record are tried whatever became of the other.
-async fn fail(
-    cord: &Cord<'_>,
-    situation: &Situation,
-    why: String,
-    moment: Moment,
-    pull: &Pull,
-) -> Failure {
+async fn fail(cord: &Cord<'_>, situation: &Situation, why: String, moment: Moment, pull: &Pull) -> Failure {
     let service = &situation.record.registration.service;
     let decision = decide_failure_in_company(cord.signal, situation, why, moment, cord.company);
     let taken = take(&pull.aws, &decision.steps, pull.clock).await;

@@ -82,6 +82,7 @@ fn given_up(execution: &str, why: &str) -> Signal {
     Signal::Pipeline(PipelineFailure {
         rejected: false,
         measured_bad: true,
+        train: None,
         service: "checkout".parse().unwrap(),
         execution: execution.to_owned(),
         why: why.to_owned(),

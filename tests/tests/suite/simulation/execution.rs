@@ -201,6 +201,7 @@ pub(super) fn signal(execution: &str, why: String, raised_at: Timestamp) -> Sign
     Signal::Pipeline(PipelineFailure {
         rejected: false,
         measured_bad: true,
+        train: None,
         service: SERVICE.parse().unwrap(),
         execution: execution.to_owned(),
         why,
