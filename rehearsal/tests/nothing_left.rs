@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "these tests need only some of its calls")]
 mod scene;
 
+use ripcord_rehearsal::targets::load_balancer;
 use scene::Scene;
 use serde_json::json;
 use std::{
@@ -68,9 +69,11 @@ fn listening(process: u32) -> Vec<String> {
 async fn everything_listens_on_the_loopback_address_alone() {
     let scene = Scene::deployed().await;
     scene.invoke("live", &json!({})).await;
-    for process in [std::process::id(), scene.aws.process_group_id()] {
+    load_balancer(&scene.aws.client()).await.unwrap();
+    let moto = scene.aws.moto_process_group_id().unwrap();
+    for process in [std::process::id(), scene.aws.process_group_id(), moto] {
         let listening = listening(process);
-        assert!(!listening.is_empty(), "front, ministack, runtime API: {process} listens");
+        assert!(!listening.is_empty(), "front, ministack, runtime API, moto: {process} listens");
         assert!(listening.iter().all(|address| address.starts_with("0100007F:")), "{listening:?}");
     }
 }
@@ -104,13 +107,15 @@ fn a_killed_parent_leaves_nothing_behind() {
         .map_while(Result::ok)
         .find_map(|line| line.split_once("HOLDING ").map(|(_, rest)| rest.to_owned()));
     let held = held.unwrap();
-    let (group, home) = held.split_once(' ').unwrap();
-    let group = group.parse().unwrap();
+    let [group, moto, home] = held.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+    let (group, moto) = (group.parse().unwrap(), moto.parse().unwrap());
     assert!(running_in(group).len() >= 2, "ministack and the function: {:?}", running_in(group));
+    assert!(!running_in(moto).is_empty(), "moto");
     // On Unix this is SIGKILL: no destructor runs.
     holder.kill().unwrap();
     holder.wait().unwrap();
     assert_gone(group, Path::new(home));
+    assert_gone(moto, Path::new(home));
 }
 
 /// The other half of the test above, in a process of its own; by itself it does nothing.
@@ -121,6 +126,8 @@ async fn holds_a_local_aws_until_it_is_killed() {
     }
     let scene = Scene::deployed().await;
     scene.invoke("live", &json!({})).await;
-    println!("HOLDING {} {}", scene.aws.process_group_id(), scene.aws.home().display());
+    load_balancer(&scene.aws.client()).await.unwrap();
+    let moto = scene.aws.moto_process_group_id().unwrap();
+    println!("HOLDING {} {moto} {}", scene.aws.process_group_id(), scene.aws.home().display());
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
