@@ -132,7 +132,8 @@ impl Front {
     }
 
     async fn call(&self, request: Forwarded) -> Result<Answer, Dropped> {
-        let call = Call::read(&request.method, &request.uri, &request.headers, &request.body);
+        let mut call = Call::read(&request.method, &request.uri, &request.headers, &request.body);
+        self.backends.settle(&mut call);
         let strike = self.faults.strike(&call);
         let arrived = Instant::now();
         let seq = self.arrived(&call, &request, &strike);
@@ -224,7 +225,7 @@ impl Front {
     }
 
     fn place(&self, call: &Call) -> Place {
-        self.places.at(&self.backends.account_of(&call.caller), &call.region)
+        self.places.at(&call.account_id, &call.region)
     }
 
     /// Reads the alias before, so that the journal can say what the call changed.

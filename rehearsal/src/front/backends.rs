@@ -1,7 +1,11 @@
 //! Where a call goes that the front does not answer itself: to moto what only moto keeps, and to ministack all else. It
 //! hands on what it was given; what AWS would refuse is told apart in `rules`.
 
-use super::{Answer, call::Caller, plain};
+use super::{
+    Answer,
+    call::{Call, Caller},
+    plain,
+};
 use crate::moto::Moto;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -70,8 +74,8 @@ pub(crate) struct Backends {
     client: Client<HttpConnector, Full<Bytes>>,
     /// The account that calls are made in unless their key says otherwise.
     account_id: String,
-    /// The account of each assumed role's session, by its key.
-    sessions: Mutex<BTreeMap<String, String>>,
+    /// The account of each assumed role's session, and who assumed it, by its key.
+    sessions: Mutex<BTreeMap<String, (String, Caller)>>,
 }
 
 impl Backends {
@@ -92,28 +96,26 @@ impl Backends {
         let _ = self.ministack.set(address);
     }
 
-    /// The account that a call is made in: the session's, or the one that stands in place of the key.
-    pub(crate) fn account_of(&self, caller: &Caller) -> String {
-        let key = match caller {
-            Caller::Other(key) => key,
-            Caller::Function(_)
-            | Caller::Traffic
-            | Caller::Rehearsal
-            | Caller::States
-            | Caller::CodeDeploy
-            | Caller::Unsigned => return self.account_id.clone(),
-        };
+    /// Says whose call it is: a session acts for whoever assumed its role, in the role's account; and a key of twelve digits
+    /// stands for that account.
+    pub(super) fn settle(&self, call: &mut Call) {
+        call.account_id.clone_from(&self.account_id);
+        let Caller::Other(key) = &call.caller else { return };
         if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) {
-            return key.clone();
+            call.account_id.clone_from(key);
+            return;
         }
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(key).unwrap_or(&self.account_id).clone()
+        if let Some((account_id, caller)) = sessions.get(key).cloned() {
+            call.account_id = account_id;
+            call.caller = caller;
+        }
     }
 
     /// Remembers whose session a key is.
-    pub(super) fn opened(&self, key: &str, account_id: &str) {
+    pub(super) fn opened(&self, key: &str, account_id: &str, caller: &Caller) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.insert(key.to_owned(), account_id.to_owned());
+        sessions.insert(key.to_owned(), (account_id.to_owned(), caller.clone()));
     }
 
     /// Hands a call to ministack.
@@ -127,14 +129,14 @@ impl Backends {
     }
 
     /// Hands a call to moto, which starts if this is the first.
-    pub(super) async fn moto(&self, caller: &Caller, request: &Forwarded) -> Answer {
+    pub(super) async fn moto(&self, call: &Call, request: &Forwarded) -> Answer {
         match self.moto.address().await {
-            Ok(address) => self.send(address, request, Some(self.account_of(caller))).await,
+            Ok(address) => self.send(address, request, Some(&call.account_id)).await,
             Err(error) => plain(StatusCode::BAD_GATEWAY, &format!("failed to start moto: {error}")),
         }
     }
 
-    async fn send(&self, to: SocketAddr, request: &Forwarded, account_id: Option<String>) -> Answer {
+    async fn send(&self, to: SocketAddr, request: &Forwarded, account_id: Option<&str>) -> Answer {
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut forwarded =
             Request::builder().method(request.method.clone()).uri(format!("http://{to}{path}"));
@@ -142,7 +144,7 @@ impl Backends {
             *headers = request.headers.clone();
             headers.remove(header::CONTENT_LENGTH);
             HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
-            if let Some(account) = account_id.and_then(|account| HeaderValue::from_str(&account).ok()) {
+            if let Some(account) = account_id.and_then(|account| HeaderValue::from_str(account).ok()) {
                 headers.insert(MOTO_ACCOUNT, account);
             }
         }

@@ -135,6 +135,8 @@ pub(crate) struct Call {
     pub(crate) service: String,
     /// What the caller signed for; each region has things of its own.
     pub(crate) region: String,
+    /// Whose things it is about; the front knows, and the request alone does not say.
+    pub(crate) account_id: String,
     pub(crate) operation: String,
     pub(crate) resource: Option<String>,
     pub(crate) caller: Caller,
@@ -168,7 +170,7 @@ impl Call {
             let (operation, resource) = lambda_operation(method, uri);
             (Protocol::RestJson, operation, resource)
         };
-        Self { service, region, operation, resource, caller, protocol }
+        Self { service, region, account_id: String::new(), operation, resource, caller, protocol }
     }
 
     /// Function and alias of an `UpdateAlias`, the one call whose effect is traffic.

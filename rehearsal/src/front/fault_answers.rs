@@ -141,6 +141,7 @@ mod tests {
         Call {
             service: service.to_owned(),
             region: "us-east-1".to_owned(),
+            account_id: String::new(),
             operation: operation.to_owned(),
             resource: None,
             caller: Caller::Unsigned,

@@ -187,6 +187,7 @@ mod tests {
         Call {
             service: "lambda".to_owned(),
             region: "us-east-1".to_owned(),
+            account_id: String::new(),
             operation: operation.to_owned(),
             resource: None,
             caller,

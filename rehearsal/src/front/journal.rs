@@ -55,11 +55,13 @@ pub struct JournalEntry {
     pub service: String,
     /// The region that it was signed for.
     pub region: String,
+    /// The account that it was made in: of an assumed role's session, the role's.
+    pub account_id: String,
     /// The operation, such as `UpdateAlias`.
     pub operation: String,
     /// What it is about: a function with its alias or version, a table, a topic, a queue, a stack, a listener.
     pub resource: Option<String>,
-    /// Who called.
+    /// Who called; of a session, whoever assumed its role.
     pub caller: Caller,
     /// The request's document, of an `UpdateAlias` alone.
     pub body: Option<Value>,
@@ -145,6 +147,7 @@ impl Journal {
             time: Timestamp::now(),
             service: call.service.clone(),
             region: call.region.clone(),
+            account_id: call.account_id.clone(),
             operation: call.operation.clone(),
             resource: call.resource.clone(),
             caller: call.caller.clone(),

@@ -19,7 +19,7 @@ impl Front {
             "elasticloadbalancing" => self.load_balancer_call(call, request).await,
             "rds" => self.database_call(call, request).await,
             // Load balancers and databases stand in networks, and moto looks for them in its own.
-            "ec2" => self.backends.moto(&call.caller, request).await,
+            "ec2" => self.backends.moto(call, request).await,
             "ecs" => self.ecs.answer(call, request).await,
             "ecr" => self.image_call(call, request).await,
             "route53" => self.record_call(call, request).await,

@@ -4,6 +4,7 @@ use super::{SOON, assert_answer, assert_refused, started, until};
 use ripcord_rehearsal::{
     alarms::evaluate::AlarmState,
     aws_client::AwsClient,
+    front::call::Caller,
     targets::{assumed, configuration, ecs_service, load_balancer, rest_stage, role, state_machine_alias},
 };
 use serde_json::{Value, json};
@@ -94,12 +95,16 @@ async fn an_assumed_role_reaches_the_other_account_and_no_other() {
     assert!(shop.listener_arn.contains(OTHER_ACCOUNT), "{}", shop.listener_arn);
     assert_refused(shop.weights(&aws.client()).await, 400, "ListenerNotFound");
     let role_arn = role(&there, aws.account_id(), "cord").await.unwrap();
+    aws.journal().clear();
     let session = assumed(&aws, &role_arn, "cord").await.unwrap();
     assert_eq!(shop.weights(&session).await.unwrap(), (100, 0));
     shop.shift(&session, 10, 90).await.unwrap();
     assert_eq!(shop.weights(&there).await.unwrap(), (10, 90));
     let deployment = web.deploy(&session, &web.candidate_arn).await.unwrap();
     assert!(deployment.arn.contains(OTHER_ACCOUNT), "{}", deployment.arn);
+    let by_session = aws.journal().matching(|entry| entry.operation == "UpdateService");
+    let by_session = by_session.last().unwrap();
+    assert_eq!((&by_session.caller, &*by_session.account_id), (&Caller::Rehearsal, OTHER_ACCOUNT));
     let elsewhere = session.in_region("eu-west-1");
     assert_refused(shop.weights(&elsewhere).await, 400, "ListenerNotFound");
 }

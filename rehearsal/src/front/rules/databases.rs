@@ -30,17 +30,17 @@ impl Front {
         if is_restore && let Some(refusal) = self.refused_restore(call, request).await {
             return refusal;
         }
-        let (answer, body) = text(self.backends.moto(&call.caller, request).await).await;
+        let (answer, body) = text(self.backends.moto(call, request).await).await;
         if !answer.status().is_success() {
             return answer;
         }
-        let account = self.backends.account_of(&call.caller);
+        let account = &call.account_id;
         if is_restore && let Ok(document) = Document::parse(&body) {
             let instance = element(&document, "DBInstanceIdentifier").unwrap_or_default();
-            self.restores.began(identity(&account, &call.region, instance));
+            self.restores.began(identity(account, &call.region, instance));
         }
         let is_creating =
-            |running: &[String], name: &str| running.contains(&identity(&account, &call.region, name));
+            |running: &[String], name: &str| running.contains(&identity(account, &call.region, name));
         let running = self.restores.running();
         reworded(answer, as_rds_says(&body, |name| is_creating(&running, name)))
     }
@@ -64,7 +64,7 @@ impl Front {
                 ("DBInstanceIdentifier", field("SourceDBInstanceIdentifier")?),
             ])
             .finish();
-        let (answer, body) = text(self.backends.moto(&call.caller, &request.with_body(source)).await).await;
+        let (answer, body) = text(self.backends.moto(call, &request.with_body(source)).await).await;
         if !answer.status().is_success() {
             return Some(answer);
         }

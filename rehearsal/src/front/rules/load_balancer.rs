@@ -19,13 +19,13 @@ impl Front {
             let groups = target_groups(&fields);
             if !groups.is_empty() {
                 // Moto refuses to describe what it does not know, as ELBv2 refuses to forward to it.
-                let known = self.backends.moto(&call.caller, &request.with_body(describe(&groups))).await;
+                let known = self.backends.moto(call, &request.with_body(describe(&groups))).await;
                 if !known.status().is_success() {
                     return known;
                 }
             }
         }
-        self.backends.moto(&call.caller, request).await
+        self.backends.moto(call, request).await
     }
 }
 

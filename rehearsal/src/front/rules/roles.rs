@@ -23,8 +23,8 @@ impl Front {
         let role_arn = field("RoleArn").unwrap_or_default();
         let account = role_arn.split(':').nth(4).unwrap_or_default();
         let policy = self.trust_policy(account, role_arn, request).await;
-        let caller = self.backends.account_of(&call.caller);
-        if !policy.is_some_and(|policy| trusts(&policy, &caller, field("ExternalId"))) {
+        let caller = &call.account_id;
+        if !policy.is_some_and(|policy| trusts(&policy, caller, field("ExternalId"))) {
             let message = format!(
                 "User: arn:aws:iam::{caller}:root is not authorized to perform: sts:AssumeRole on resource: {role_arn}"
             );
@@ -34,7 +34,7 @@ impl Front {
         if let Ok(document) = Document::parse(&body)
             && let Some(key) = element(&document, "AccessKeyId")
         {
-            self.backends.opened(key, account);
+            self.backends.opened(key, account, &call.caller);
         }
         answer
     }
