@@ -90,6 +90,10 @@ pub struct Claim {
     pub weight: Weight,
     /// When the invocation that holds it will have ended, whatever happens.
     pub until: Timestamp,
+    /// When the shift will have ended whose claim this one was written over: a way back waits for nobody, and must remember
+    /// until when that shift may still land.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift_until: Option<Timestamp>,
 }
 
 /// A shift on its way. The revision is the alias as it was when the shift was decided: if the alias has another one and
@@ -287,9 +291,12 @@ impl Change {
         self.weight == Weight::ALL && self.intent.is_none() && self.claim.is_none()
     }
 
-    /// When a shift that holds a claim will have ended, if that is still to come: until then it may land.
+    /// When a shift that holds a claim, or held it before a way back took it over, will have ended, if that is still to come:
+    /// until then it may land.
     pub fn shifts_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.claim.filter(|claim| claim.weight != Weight::NONE && now < claim.until).map(|claim| claim.until)
+        let claim = self.claim?;
+        let own = (claim.weight != Weight::NONE).then_some(claim.until);
+        own.max(claim.shift_until).filter(|until| now < *until)
     }
 
     /// Whether a shift that was decided on an alias at `revision` may still be under way. It need not be the one that the

@@ -69,6 +69,23 @@ pub struct Situation {
     pub deployments: Deployments,
 }
 
+impl Situation {
+    /// What was seen at once. A place that splits its traffic between two versions may name either first; it is compared with
+    /// what the ledger says, so the one that its release goes back to comes first here.
+    pub fn seen(
+        record: ServiceRecord,
+        mut live: BTreeMap<TargetName, Sighting>,
+        deployments: Deployments,
+    ) -> Self {
+        for change in record.release.iter().flat_map(|release| &release.changes) {
+            if let Some(Sighting::Place(live)) = live.get_mut(&change.target) {
+                live.traffic = live.traffic.naming_first(change.stable);
+            }
+        }
+        Self { record, live, deployments }
+    }
+}
+
 /// What was seen of a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

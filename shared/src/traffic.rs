@@ -34,6 +34,18 @@ impl Traffic {
         }
     }
 
+    /// The same shares, with this version named first if it is one of the two. An alias is told apart by which is its primary
+    /// version; most places are not.
+    #[must_use]
+    pub fn naming_first(self, version: Version) -> Self {
+        match self.secondary {
+            Some((other, weight)) if other == version => {
+                Self { primary: other, secondary: Some((self.primary, weight.rest())) }
+            }
+            Some(_) | None => self,
+        }
+    }
+
     /// The share that a version takes.
     pub fn share_of(&self, version: Version) -> Weight {
         let secondary = self.secondary.filter(|(_, weight)| *weight != Weight::NONE);

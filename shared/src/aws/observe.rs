@@ -7,7 +7,9 @@ use futures_util::future::{OptionFuture, join, join_all, join3};
 use super::{Aws, CallFailed, LedgerError};
 use crate::deployment::{Deployment, DeploymentState, Deployments};
 use crate::names::{DeploymentId, ServiceName};
+use crate::place::Wanted;
 use crate::registration::Target;
+use crate::release::Change;
 use crate::situation::{ServiceRecord, Sighting, Situation};
 
 /// What was found of a service.
@@ -27,7 +29,7 @@ pub async fn observe(aws: &Aws, service: &ServiceName, known: &[Target]) -> Resu
     let (record, live) = join(aws.ledger.service(service), sight(aws, known)).await;
     let Some(record) = record? else { return Ok(Observed::Unregistered) };
     let live = sight_besides(aws, &record, known, live).await;
-    Ok(Observed::Service(Box::new(Situation { record, live, deployments: Deployments::default() })))
+    Ok(Observed::Service(Box::new(Situation::seen(record, live, Deployments::default()))))
 }
 
 /// Observes a service for deciding about what CodeDeploy may be moving: besides, the deployment that somebody asks about and
@@ -45,7 +47,7 @@ pub async fn observe_deployed(
     let seen = asked.into_iter().collect();
     let (live, deployments) =
         join(sight_besides(aws, &record, known, live), deployments(aws, ours, seen)).await;
-    Ok(Observed::Service(Box::new(Situation { record, live, deployments })))
+    Ok(Observed::Service(Box::new(Situation::seen(record, live, deployments))))
 }
 
 async fn sight_besides(aws: &Aws, record: &ServiceRecord, known: &[Target], mut live: Live) -> Live {
@@ -59,7 +61,30 @@ async fn sight_besides(aws: &Aws, record: &ServiceRecord, known: &[Target], mut 
         live.extend(sight(aws, &unseen).await);
     }
     live.retain(|name, _| record.registration.target(name).is_some());
+    look_closer(aws, record, &mut live).await;
     live
+}
+
+/// Looks closer at places, at once, now that the ledger has said what they would go back to.
+async fn look_closer(aws: &Aws, record: &ServiceRecord, live: &mut Live) {
+    let looks = live.iter_mut().filter_map(|(name, sighting)| {
+        let Sighting::Place(live) = sighting else { return None };
+        let target = record.registration.target(name)?;
+        let changes = record.release.iter().flat_map(|release| &release.changes);
+        // What was brought there besides goes back to what is known to be good.
+        let is_about = |change: &&Change| {
+            change.target == *name && [change.stable, change.candidate].contains(&live.traffic.primary)
+        };
+        let change = changes.into_iter().find(is_about);
+        let good = record.known_good.iter().find(|good| good.target == *name);
+        let wanted = match (change, good) {
+            (Some(change), _) => Wanted::back(change.stable, change.candidate),
+            (None, Some(good)) => Wanted::back(good.version, live.traffic.primary),
+            (None, None) => return None,
+        };
+        Some(async move { aws.look_closer(target, live, &wanted).await })
+    });
+    join_all(looks).await;
 }
 
 async fn sight(aws: &Aws, targets: &[Target]) -> Live {

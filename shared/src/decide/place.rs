@@ -48,16 +48,19 @@ impl Survey {
     }
 
     /// The release with a claim on every place that is moved, one write further; nothing where none is. A call that needs no
-    /// claim does not wait for it, and is noted all the same: nobody opens or shifts anything beside it.
+    /// claim does not wait for it, and is noted all the same: nobody opens or shifts anything beside it. Where another's way
+    /// back has noted that already, it is not noted again: whoever makes that call must not lose the race for the books.
     pub(super) fn claimed(&self, release: &Release, until: jiff::Timestamp) -> Option<Release> {
-        let claimed: Vec<_> = self.places.iter().filter(|place| place.call.is_some()).collect();
+        let is_moved = |place: &&PlaceSurvey| place.call.is_some() && !place.see.is_anothers;
+        let claimed: Vec<_> = self.places.iter().filter(is_moved).collect();
         if claimed.is_empty() {
             return None;
         }
         let mut after = Release { seq: release.seq + 1, ..release.clone() };
         for change in &mut after.changes {
-            if claimed.iter().any(|place| place.target.name == change.target) {
-                change.claim = Some(Claim { weight: Weight::NONE, until });
+            if let Some(place) = claimed.iter().find(|place| place.target.name == change.target) {
+                change.claim =
+                    Some(Claim { weight: Weight::NONE, until, shift_until: place.see.not_before });
             }
         }
         Some(after)
@@ -96,6 +99,10 @@ impl Case<'_> {
     pub(super) fn on_arrival(&self, arrival: &Arrival) -> Decision {
         let nothing = || stand_down(Reason::NothingGoesBack { place: arrival.place.clone() });
         let Some(release) = &self.situation.record.release else { return nothing() };
+        // What ended before the release was opened was no way back of it. The event may come hours late.
+        if let Some(predates) = self.predates(release) {
+            return stand_down(predates);
+        }
         match (&release.going_back, release.phase) {
             (Some(going_back), Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held) => {
                 let (generation, why) = (release.generation, going_back.why.clone());
@@ -185,11 +192,14 @@ impl Case<'_> {
         let not_before = change.and_then(|change| change.shifts_until(self.moment.now));
         let is_anothers =
             change.and_then(|change| change.claim).is_some_and(|claim| self.is_anothers(&claim));
+        // Where versions take turns, what is served may belong to a release that was opened since the ledger was read, and
+        // nothing tells. Only the claim does: it is written over what was read.
+        let takes_turns = !target.place.has_ordered_versions();
         let call = match target.place.way_to(&live.seen, &aim) {
             Way::There | Way::Coming { .. } => None,
             // Whoever holds the claim makes the call; if they have died, a retry finds the claim over.
-            Way::Call { is_claimed: true, .. } if is_anothers => None,
-            Way::Call { call, is_claimed } => Some((call, is_claimed)),
+            Way::Call { is_claimed, .. } if is_anothers && (is_claimed || takes_turns) => None,
+            Way::Call { call, is_claimed } => Some((call, is_claimed || takes_turns)),
             Way::Blocked(why) => {
                 let target = target.name.clone();
                 survey.hindrances.push(Reason::NoWayBack { target, serving: live.traffic, why });

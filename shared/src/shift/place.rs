@@ -1,23 +1,43 @@
 //! The calls of a shift, by what the target is: an alias is swapped from the revision that was seen, every other place is
 //! claimed in the ledger first and looked at afterwards.
 
-use super::{Case, Refusal, Serving};
+use super::{Ask, Case, Refusal, Serving, ShiftRequest};
 use crate::names::{TargetName, Weight};
 use crate::place::{Aim, Place, Wanted, Way};
 use crate::plan::{See, SetTraffic, Step, Steps, Turn};
 use crate::registration::{Reach, Target};
-use crate::release::{Change, Claim, Intent};
-use crate::situation::LiveAlias;
+use crate::release::{Change, Claim, Intent, Phase};
+use crate::situation::{LiveAlias, Situation};
 use crate::traffic::Traffic;
+
+/// The shift of a place that was begun and not confirmed, as a request to confirm it: AWS may take longer over it than an
+/// invocation lives, and says when it has ended.
+pub fn unconfirmed(situation: &Situation, place: &str) -> Option<ShiftRequest> {
+    let record = &situation.record;
+    let release = record.release.as_ref().filter(|release| release.phase == Phase::Shifting)?;
+    let is_there = |change: &&Change| {
+        let target = record.registration.target(&change.target);
+        target.is_some_and(|target| target.place.to_string() == place)
+    };
+    let change = release.changes.iter().find(is_there)?;
+    let weight = change.claim.map(|claim| claim.weight).filter(|weight| *weight != Weight::NONE)?;
+    Some(ShiftRequest {
+        service: record.registration.service.clone(),
+        target: Some(change.target.clone()),
+        ask: Ask::Stage { release: release.generation, weight },
+        requested_by: Some(release.opened_by.clone()),
+        override_reason: None,
+    })
+}
 
 impl Case<'_> {
     /// The versions that a request names must be like those of the target: Lambda would take the name of an alias for the
     /// version behind it.
     pub(super) fn check_likeness(&self) -> Result<(), Refusal> {
         let named: Vec<_> = match &self.request.ask {
-            super::Ask::Weights(list) => list.versions().collect(),
-            super::Ask::Open { request, .. } => vec![request.version],
-            super::Ask::Stage { .. } | super::Ask::Advance { .. } => Vec::new(),
+            Ask::Weights(list) => list.versions().collect(),
+            Ask::Open { request, .. } => vec![request.version],
+            Ask::Stage { .. } | Ask::Advance { .. } => Vec::new(),
         };
         match named.into_iter().find(|version| !self.target.place.has_versions_like(*version)) {
             Some(version) => Err(Refusal::VersionUnlike { place: self.target.place.to_string(), version }),
@@ -28,8 +48,8 @@ impl Case<'_> {
     /// Only an alias is driven by a state machine, because only its versions are counted apart.
     fn check_driven(&self) -> Result<(), Refusal> {
         let is_driven = match &self.request.ask {
-            super::Ask::Open { .. } | super::Ask::Advance { .. } => true,
-            super::Ask::Stage { .. } | super::Ask::Weights(_) => false,
+            Ask::Open { .. } | Ask::Advance { .. } => true,
+            Ask::Stage { .. } | Ask::Weights(_) => false,
         };
         match &self.target.place {
             Place::LambdaAlias(_) => Ok(()),
@@ -63,11 +83,11 @@ impl Case<'_> {
 
     /// A place is moved by one invocation at a time: a claim that has not ended is another's.
     pub(super) fn check_claim(&self, change: &Change) -> Result<(), Refusal> {
-        let held = change
-            .claim
-            .filter(|claim| self.moment.now < claim.until && claim.until != self.moment.lease_until);
-        match held {
-            Some(claim) => Err(Refusal::BeingMoved { target: change.target.clone(), until: claim.until }),
+        let others = change.claim.filter(|claim| claim.until != self.moment.lease_until);
+        // A shift whose claim a way back took over may still land, and would be taken for this one.
+        let until = others.map(|claim| claim.shift_until.map_or(claim.until, |shift| shift.max(claim.until)));
+        match until.filter(|until| self.moment.now < *until) {
+            Some(until) => Err(Refusal::BeingMoved { target: change.target.clone(), until }),
             None => Ok(()),
         }
     }
@@ -79,7 +99,8 @@ impl Case<'_> {
                 Change { intent: Some(Intent { weight, revision: live.revision.clone() }), ..change.clone() }
             }
             Serving::Place(_) => {
-                Change { claim: Some(Claim { weight, until: self.moment.lease_until }), ..change.clone() }
+                let claim = Claim { weight, until: self.moment.lease_until, shift_until: None };
+                Change { claim: Some(claim), ..change.clone() }
             }
         }
     }
