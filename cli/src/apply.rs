@@ -103,14 +103,22 @@ fn stable(text: &str) -> Result<(TargetName, Version), String> {
 }
 
 fn check_targets(registration: &Registration, stable: &[(TargetName, Version)]) -> Result<(), Failure> {
-    match stable.iter().find(|(name, _)| registration.target(name).is_none()) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let names: Vec<&str> = registration.targets.iter().map(|target| target.name.as_str()).collect();
-            let message = format!("--stable names {name}, and the targets are: {}", names.join(", "));
-            Err(Failure::new(Kind::StableUnclear, message))
-        }
+    for (name, version) in stable {
+        let message = match registration.target(name) {
+            Some(target) if target.place.has_versions_like(*version) => continue,
+            Some(target) => {
+                let place = whereabouts(target);
+                format!("--stable {name}={version}: {place} has no versions of such a name")
+            }
+            None => {
+                let names: Vec<&str> =
+                    registration.targets.iter().map(|target| target.name.as_str()).collect();
+                format!("--stable names {name}, and the targets are: {}", names.join(", "))
+            }
+        };
+        return Err(Failure::new(Kind::StableUnclear, message));
     }
+    Ok(())
 }
 
 fn check_expectation(
@@ -177,18 +185,15 @@ impl Session {
     }
 
     async fn existing(&self, target: &Target, version: Version) -> Result<Version, Failure> {
-        let Target { name, place, reach, .. } = target;
-        let refused = |why: String| {
-            Err(Failure::new(Kind::StableUnclear, format!("--stable {name}={version}: {why}")))
-        };
-        if !place.has_versions_like(version) {
-            return refused(format!("{} has no versions of such a name", whereabouts(target)));
-        }
-        // What else there is of a place is seen when traffic is to go there.
+        // Whether another place has the version is seen when traffic is to go there.
         let Some(LambdaAlias { function, .. }) = target.lambda() else { return Ok(version) };
-        match self.aws.at(reach).version(function, version).await {
+        match self.aws.at(&target.reach).version(function, version).await {
             Ok(Some(_)) => Ok(version),
-            Ok(None) => refused(format!("function {function} has no such version")),
+            Ok(None) => {
+                let name = &target.name;
+                let message = format!("--stable {name}={version}: function {function} has no such version");
+                Err(Failure::new(Kind::StableUnclear, message))
+            }
             Err(failed) => Err(Failure::new(Kind::AwsCallFailed, failed.to_string())),
         }
     }
@@ -294,6 +299,16 @@ mod tests {
             serving_alone(&target(), &Sighting::Missing).expect_err("missing").exit,
             ExitCode::Refused
         );
+        let Situation { record, mut live, .. } = example::balanced("green:100");
+        let [_, web] = record.registration.targets.as_slice() else { unreachable!() };
+        let seen = live.remove(&web.name).expect("the target");
+        assert_eq!(serving_alone(web, &seen).map(|version| version.to_string()), Ok("green".to_owned()));
+        let seen = example::balanced("blue:90,green:10").live.remove(&web.name).expect("the target");
+        let failure = serving_alone(web, &seen).expect_err("two groups serve");
+        assert_eq!(
+            failure.message,
+            format!("web ({}) serves blue on 90%, green on 10%: which one is good?", whereabouts(web))
+        );
         let unseen = Sighting::Unseen { why: "throttled".to_owned() };
         assert_eq!(serving_alone(&target(), &unseen).expect_err("unseen").exit, ExitCode::Unreachable);
     }
@@ -320,13 +335,22 @@ mod tests {
             stable("api=7").map(|(target, version)| format!("{target} {version}")),
             Ok("api 7".to_owned())
         );
-        for refused in ["api", "api=", "=7", "api=$LATEST", "api=live"] {
+        for refused in ["api", "api=", "=7", "api=$LATEST"] {
             assert!(stable(refused).is_err(), "{refused}");
         }
         let worker = ("worker".parse().expect("a name"), Version::new(1).expect("a version"));
         let failure =
             check_targets(&example::shifting().record.registration, &[worker]).expect_err("unknown");
         assert_eq!(failure.message, "--stable names worker, and the targets are: api");
+        // Lambda would take the name of an alias for the version behind it.
+        let by_alias = stable("api=live").expect("a version's name can be any");
+        let failure =
+            check_targets(&example::shifting().record.registration, &[by_alias]).expect_err("no number");
+        assert_eq!(failure.message, "--stable api=live: checkout:live has no versions of such a name");
+        let by_group = stable("web=blue").expect("the name of a target group");
+        assert!(
+            check_targets(&example::balanced("blue:90,green:10").record.registration, &[by_group]).is_ok()
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::session::Place;
 use crate::{
     abort, apply, approval, completions, deploy, doctor, evidence, health_check, list, output, plan, promote,
-    rehearse, rollback, schema, status, strategies, validate, watch, weights,
+    rehearse, restore, rollback, schema, status, strategies, train, validate, watch, weights,
 };
 
 const EXAMPLES: &str = "\
@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// Release a version, stage by stage, each on proof
     #[command(after_help = deploy::EXAMPLES)]
     Deploy(Answered<deploy::Args>),
+    /// Release services in waves, each wave on proof of the one before
+    #[command(after_help = train::EXAMPLES)]
+    Train(Answered<train::Args>),
     /// Watch a release until it ends
     #[command(after_help = watch::EXAMPLES)]
     Watch(Answered<watch::Args>),
@@ -127,6 +130,9 @@ pub(crate) enum Command {
     /// Register a service, or replace its registration
     #[command(after_help = apply::EXAMPLES)]
     Apply(Answered<apply::Args>),
+    /// Restore a database instance of RDS beside the old one, as it was at a moment
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(Answered<restore::Args>),
     /// Print the JSON Schema of the registration document
     Schema,
     /// Print completions for a shell
@@ -144,6 +150,7 @@ impl Cli {
             Command::Plan(Answered { form, .. }) => form,
             Command::Rollback(Answered { form, .. }) => form,
             Command::Deploy(Answered { form, .. }) => form,
+            Command::Train(Answered { form, .. }) => form,
             Command::Watch(Answered { form, .. }) => form,
             Command::Approve(Answered { form, .. }) => form,
             Command::Reject(Answered { form, .. }) => form,
@@ -157,6 +164,7 @@ impl Cli {
             Command::HealthCheck(Answered { form, .. }) => form,
             Command::Doctor(Answered { form, .. }) => form,
             Command::Apply(Answered { form, .. }) => form,
+            Command::Restore(Answered { form, .. }) => form,
             Command::Schema | Command::Completions(_) | Command::Rehearse(_) => return self.json_first,
         };
         form.json || self.json_first
@@ -179,6 +187,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         // A release is shown while it goes, so these print for themselves.
         Command::Deploy(Answered { args, .. }) => deploy::run(&args, place, json).await?,
+        Command::Train(Answered { args, .. }) => train::run(&args, place, json).await?,
         Command::Watch(Answered { args, .. }) => watch::run(&args, place, json).await?,
         Command::Approve(Answered { args, .. }) => {
             output::answer(&approval::approve(&args, place).await?, json, done)
@@ -212,6 +221,9 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Doctor(Answered { args, .. }) => doctor::run(&args, place, json).await?,
         Command::Apply(Answered { args, .. }) => output::answer(&apply::run(&args, place).await?, json, done),
+        Command::Restore(Answered { args, .. }) => {
+            output::answer(&restore::run(&args, place).await?, json, done)
+        }
         Command::Schema => output::answer(&schema::run(), false, done),
         Command::Completions(args) => {
             completions::run(&args);
@@ -261,6 +273,12 @@ mod tests {
             &["ripcord", "deploy", "checkout", "--version", "7", "--strategy", "linear", "--stages", "5"],
             &["ripcord", "deploy", "checkout", "--version", "7", "--waive", "health", "--override", "x"],
             &["ripcord", "deploy", "checkout", "--version", "7", "--attest", "tests"],
+            &["ripcord", "restore", "orders", "--as", "restored", "--confirm", "orders"],
+            &["ripcord", "restore", "orders", "--latest", "--confirm", "orders"],
+            &["ripcord", "restore", "or--ders", "--latest", "--as", "restored"],
+            &["ripcord", "restore", "orders", "--latest", "--to-time", "2026-03-02T12:00:00Z", "--as", "restored"],
+            &["ripcord", "restore", "orders", "--to-time", "noon", "--as", "restored"],
+            &["ripcord", "restore", "orders", "--latest", "--as", "restored", "--external-id", "4711"],
             &["ripcord", "watch"],
             &["ripcord", "watch", "checkout#four"],
             &["ripcord", "approve", "checkout#"],

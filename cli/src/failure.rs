@@ -43,6 +43,9 @@ pub(crate) enum Kind {
     ReleaseEnded,
     ProofSkipped,
     NotBack,
+    RestoreUnconfirmed,
+    RestoreRefused,
+    RestoreUnfinished,
     Interrupted,
     SuiteMissing,
     RehearsalMissing,
@@ -72,6 +75,9 @@ impl Kind {
             Self::ReleaseEnded => "release_ended",
             Self::ProofSkipped => "proof_skipped",
             Self::NotBack => "not_back",
+            Self::RestoreUnconfirmed => "restore_unconfirmed",
+            Self::RestoreRefused => "restore_refused",
+            Self::RestoreUnfinished => "restore_unfinished",
             Self::Interrupted => "interrupted",
             Self::SuiteMissing => "suite_missing",
             Self::RehearsalMissing => "rehearsal_missing",
@@ -82,7 +88,7 @@ impl Kind {
 
     fn exit(self) -> ExitCode {
         match self {
-            Self::Unexpected | Self::Interrupted => ExitCode::Unexpected,
+            Self::Unexpected | Self::Interrupted | Self::RestoreUnfinished => ExitCode::Unexpected,
             Self::Usage => ExitCode::Usage,
             Self::DocumentUnreadable
             | Self::DocumentInvalid
@@ -99,7 +105,9 @@ impl Kind {
             | Self::OtherRelease
             | Self::AnswerTooLate
             | Self::ReleaseEnded
-            | Self::ProofSkipped => ExitCode::Refused,
+            | Self::ProofSkipped
+            | Self::RestoreUnconfirmed
+            | Self::RestoreRefused => ExitCode::Refused,
             Self::NotBack => ExitCode::RollbackFailed,
             Self::SuiteMissing | Self::RehearsalMissing | Self::RegionMissing | Self::AwsCallFailed => {
                 ExitCode::Unreachable
@@ -200,7 +208,9 @@ impl From<RegistrationError> for Failure {
             RegistrationError::Invalid(_) | RegistrationError::Guard(_) => {
                 Self::new(Kind::DocumentInvalid, message)
             }
-            RegistrationError::ReleaseOpen { .. } => Self::new(Kind::RegistrationRefused, message),
+            RegistrationError::ReleaseOpen { .. } | RegistrationError::GroupFull { .. } => {
+                Self::new(Kind::RegistrationRefused, message)
+            }
             RegistrationError::Stale { .. } => Self::new(Kind::RegistrationStale, message),
             RegistrationError::Ledger(ledger) => ledger.into(),
         }

@@ -196,14 +196,13 @@ async fn of_version(
     let run = Run::of_hook(registration, here.to_owned(), None, 0);
     let record = &situation.record;
     let subject = Subject { record, release: &release, run: &run, change: &change, target, alias };
-    let (aws, guards) = (&session.aws, subject.guards_here());
-    let where_it_lies = aws.at(&target.reach);
+    let (aws, there) = (&session.aws, session.aws.at(&target.reach));
     let now = Timestamp::now();
     let (state, answers, guards, queues) = tokio::join!(
-        where_it_lies.version_state(&alias.function, version),
+        there.version_state(&alias.function, version),
         aws.ask(&subject, PATIENCE),
-        aws.look_at_guards(&guards),
-        aws.look_at_dead_letters(&registration.dead_letter_queues, now, session.tempo),
+        aws.look_at_guards_of(&subject),
+        there.look_at_dead_letters(&registration.dead_letter_queues, now, session.tempo),
     );
     let state = state.map_err(Unseen::because);
     let mut checks = vec![readiness(&alias.function, version, &state)];
@@ -346,7 +345,7 @@ mod tests {
         assert_eq!(check("blue:80,green:20", |_| {}).0, Outcome::Failed);
         let claim = |change: &mut Change| {
             let until = Timestamp::UNIX_EPOCH;
-            change.claim = Some(ripcord::release::Claim { weight: Weight::ALL, until });
+            change.claim = Some(ripcord::release::Claim { weight: Weight::ALL, until, shift_until: None });
         };
         assert_eq!(check("blue:80,green:20", claim).0, Outcome::Noted);
         let unknown = |change: &mut Change| change.target = "api".parse().expect("a name");

@@ -111,7 +111,10 @@ fn of_target(situation: &Situation, target: &Target, now: Timestamp) -> Option<(
     let live = match situation.live.get(name) {
         Some(Sighting::Alias(live)) => Serving { traffic: live.traffic, alias: Some(live) },
         Some(Sighting::Place(live)) => Serving { traffic: live.traffic, alias: None },
-        Some(Sighting::Missing) | None => return Some(("missing", format!("{} does not exist", what(target)))),
+        Some(Sighting::Missing) | None => {
+            let kind = if target.lambda().is_some() { "the alias " } else { "" };
+            return Some(("missing", format!("{kind}{} does not exist", what(target))));
+        }
         Some(Sighting::Unseen { why }) => return Some(("unseen", why.clone())),
     };
     let release = situation.record.release.as_ref();
@@ -181,8 +184,13 @@ fn unfinished(change: &Change, intent: &Intent, live: Serving<'_>) -> Option<(&'
 }
 
 /// A move of a place that was claimed and not confirmed. Nothing but its traffic tells how far it has come.
-fn claimed(change: &Change, claim: &Claim, serving: Traffic, now: Timestamp) -> Option<(&'static str, String)> {
-    let Claim { weight, until } = claim;
+fn claimed(
+    change: &Change,
+    claim: &Claim,
+    serving: Traffic,
+    now: Timestamp,
+) -> Option<(&'static str, String)> {
+    let Claim { weight, until, shift_until: _ } = claim;
     let intended = Traffic::split(change.stable, change.candidate, *weight);
     if serving == intended {
         Some(("unconfirmed", format!("the shift to {weight} was made and is not confirmed yet")))
@@ -319,6 +327,57 @@ mod tests {
         check(|situation| intend(situation, 0.5), &["unconfirmed"]);
         check(|situation| (intend(situation, 0.5), serve(situation, "1:50,2:50")).1, &["unconfirmed"]);
         check(|situation| (intend(situation, 0.5), serve(situation, "1:75,2:25")).1, &["drift"]);
+    }
+
+    #[track_caller]
+    fn check_place(weights: &str, change: impl FnOnce(&mut Situation), expected: &[&str]) -> Vec<Warning> {
+        check(|situation| (*situation = example::balanced(weights), change(situation)).1, expected)
+    }
+
+    #[test]
+    fn a_place_is_judged_by_its_traffic_alone() {
+        check_place("blue:90,green:10", |_| {}, &[]);
+        let warnings = check_place("blue:50,green:50", |_| {}, &["drift"]);
+        assert_eq!(
+            warnings[0].message,
+            "serves blue on 50%, green on 50%, but the ledger says blue on 90%, green on 10%: somebody else moved it"
+        );
+        check_place("blue:100", |situation| end(situation, Phase::RolledBack), &[]);
+        check_place("green:100", |situation| end(situation, Phase::RolledBack), &["drift"]);
+        check_place(
+            "green:100",
+            |situation| end(situation, Phase::RollbackFailed),
+            &["rollback_failed", "not_back"],
+        );
+        check_place("blue:100", |situation| situation.record.release = None, &[]);
+        check_place("green:100", |situation| situation.record.release = None, &["drift"]);
+        let gone = |situation: &mut Situation| {
+            situation.live.insert("web".parse().expect("a name"), Sighting::Missing);
+        };
+        let warnings = check_place("blue:100", gone, &["missing"]);
+        assert!(warnings[0].message.starts_with("elb:arn:aws:"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_place_that_an_invocation_moves_is_no_drift_until_that_has_ended() {
+        let claimed = |until: &'static str| {
+            move |situation: &mut Situation| {
+                let change = &mut situation.record.release.as_mut().expect("a release").changes[0];
+                let weight = Weight::from_share(0.5).expect("a share");
+                change.claim = Some(Claim { weight, until: at(until), shift_until: None });
+            }
+        };
+        let (before, after) = ("2026-03-02T12:00:01Z", NOW);
+        for (weights, until, kind, words) in [
+            ("blue:90,green:10", before, "unconfirmed", "is being moved to 50% until"),
+            ("blue:75,green:25", before, "unconfirmed", "is being moved to 50% until"),
+            ("blue:50,green:50", before, "unconfirmed", "the shift to 50% was made"),
+            ("blue:90,green:10", after, "unconfirmed", "a shift to 50% was cut off"),
+            ("blue:75,green:25", after, "drift", "somebody else moved it"),
+        ] {
+            let warnings = check_place(weights, claimed(until), &[kind]);
+            assert!(warnings[0].message.contains(words), "{weights} {warnings:?}");
+        }
     }
 
     #[test]

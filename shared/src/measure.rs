@@ -229,7 +229,7 @@ fn check_alias(subject: &Subject<'_>, live: &Sighting, gaps: &mut Gaps) -> Resul
     }
 }
 
-/// The guards that can be seen from here. One in another region or account pulls the cord by itself.
+/// The guards that can be seen from here, or where the target lies. Any other pulls the cord by itself.
 fn alarms(
     subject: &Subject<'_>,
     guards: &Result<Vec<GuardState>, String>,
@@ -237,7 +237,8 @@ fn alarms(
     gaps: &mut Gaps,
 ) -> Vec<AlarmReading> {
     let mut readings = Vec::new();
-    for name in subject.guards_here() {
+    let there = subject.guards_there().into_iter().map(|arn| arn.to_string());
+    for name in subject.guards_here().into_iter().chain(there) {
         let state = guards.as_ref().map(|guards| guards.iter().find(|guard| guard.name == name));
         match state.map(|guard| guard.map(|guard| guard.state)) {
             Ok(Some(Some(state))) => {

@@ -124,6 +124,25 @@ fn what_the_shifter_would_refuse_is_refused_before_anything_moves() {
 }
 
 #[test]
+fn a_place_that_is_no_alias_is_refused_before_anything_is_asked() {
+    let request = request(&args(&["--target", "web"])).expect("a request");
+    // Nothing listens there: a call would fail as another kind.
+    let config = ripcord::aws::Connection {
+        region: "eu-west-1".to_owned(),
+        credentials: ripcord::aws::Credentials::from_keys("test", "test", None),
+        endpoints: ripcord::aws::Endpoints::One("http://127.0.0.1:1".to_owned()),
+    };
+    let names = ripcord::aws::SuiteNames { table: "ledger".to_owned(), topic_arn: String::new() };
+    let aws = Aws::new(&config.sdk_config(), names);
+    let situation = example::balanced("blue:90,green:10");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let checked = runtime.block_on(check(&request, situation, &aws, "arn:machine", at(NOW)));
+    let failure = checked.expect_err("no alias");
+    assert_eq!(failure.exit, ExitCode::Refused, "{failure:?}");
+    assert!(failure.message.contains("web is not an alias of a function"), "{}", failure.message);
+}
+
+#[test]
 fn a_version_in_quarantine_needs_a_waiver() {
     let mut seen = quiet();
     seen.situation.record.rollbacks[0].version = Version::new(2).expect("a version");

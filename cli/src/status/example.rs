@@ -116,8 +116,9 @@ pub(crate) fn balanced(weights: &str) -> Situation {
         let Sighting::Alias(live) = sighting else { unreachable!() };
         live.traffic = traffic("1:100");
     }
-    let seen = serde_json::from_value(json!({ "load_balancer": {} })).expect("what is seen of one");
-    let live = Live { traffic: traffic(weights), seen };
+    let seen = serde_json::from_value(json!({ "load_balancer": { "actions": [], "health": {} } }))
+        .expect("what is seen of one");
+    let live = Live { traffic: traffic(weights), brought: None, seen };
     situation.live.insert(name, Sighting::Place(Box::new(live)));
     situation
 }

@@ -96,7 +96,11 @@ fn in_lines(f: &mut fmt::Formatter<'_>, target: &TargetStatus) -> fmt::Result {
     writeln!(f, "    live             {}", styled(style, as_text(live)))?;
     writeln!(f, "    ledger           {}", as_text(ledger))?;
     if let Some(until) = target.being_moved_until {
-        writeln!(f, "    {}", styled(WARN, format!("being moved by an invocation until {until:.0} at the latest")))?;
+        writeln!(
+            f,
+            "    {}",
+            styled(WARN, format!("being moved by an invocation until {until:.0} at the latest"))
+        )?;
     }
     let good = last_known_good.map_or_else(unknown, |version| version.to_string());
     let since = target.last_known_good_since.map(|since| format!(" since {since:.0}")).unwrap_or_default();
@@ -195,6 +199,18 @@ mod tests {
         let text = rendered(&[situation], true);
         let wait = "; waits for a person, 3h 2m left: ripcord approve checkout\n";
         assert!(text.contains(&format!("registered, stage 2 of 4 at 25%{wait}")), "{text}");
+    }
+
+    #[test]
+    fn a_place_in_another_account_that_is_being_moved() {
+        let mut situation = example::balanced("blue:90,green:10");
+        let change = &mut situation.record.release.as_mut().expect("a release").changes[0];
+        let weight = ripcord::names::Weight::from_share(0.5).expect("a share");
+        change.claim =
+            Some(ripcord::release::Claim { weight, until: at("2026-03-02T12:00:20Z"), shift_until: None });
+        insta::assert_snapshot!(rendered(std::slice::from_ref(&situation), true));
+        let status = ServiceStatus::of(&situation, at("2026-03-02T12:00:00Z"));
+        insta::assert_json_snapshot!(status.targets[1]);
     }
 
     #[test]

@@ -51,11 +51,10 @@ async fn check_version(work: &Work, opened: Opened, hook: &Hook) -> Checked {
 
 async fn look(subject: &Subject<'_>, work: &Work, hook: &Hook) -> Vec<ripcord::preflight::Check> {
     let now = (hook.clock)();
-    let guards = subject.guards_here();
     let queues = &subject.record.registration.dead_letter_queues;
     let (answers, guards, dead_letters) = tokio::join!(
         hook.aws.ask(subject, work.patience(now)),
-        hook.aws.look_at_guards(&guards),
+        hook.aws.look_at_guards_of(subject),
         hook.aws.look_at_dead_letters(queues, now, hook.tempo),
     );
     decide_hook_after(subject, &answers, &guards, &dead_letters)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::{OptionFuture, join_all};
+use futures_util::future::{OptionFuture, join_all, try_join};
 use jiff::Timestamp;
 
 use super::http::answer_of;
@@ -34,21 +34,21 @@ impl Aws {
     ) -> Facts {
         let (LambdaAlias { function, alias }, change) = (subject.alias, subject.change);
         let queues = &subject.record.registration.dead_letter_queues;
-        let guards = subject.guards_here();
+        let there = self.at(&subject.target.reach);
         let history = match scope {
-            Scope::Whole => Some(self.look_at_history(subject, now, tempo)),
+            Scope::Whole => Some(there.look_at_history(subject, now, tempo)),
             Scope::WithoutTraffic => None,
         };
         let (live, pin, stable, candidate, invocable, provisioned, guards, history, dead_letters, answers) = tokio::join!(
-            self.alias(function, alias),
-            self.look_at_pin(subject),
-            self.version_state(function, change.stable),
-            self.version_state(function, change.candidate),
-            self.may_invoke(function, change.candidate),
-            self.look_at_provisioned(subject),
-            self.look_at_guards(&guards),
+            there.alias(function, alias),
+            there.look_at_pin(subject),
+            there.version_state(function, change.stable),
+            there.version_state(function, change.candidate),
+            there.may_invoke(function, change.candidate),
+            there.look_at_provisioned(subject),
+            self.look_at_guards_of(subject),
             OptionFuture::from(history),
-            self.look_at_dead_letters(queues, now, tempo),
+            there.look_at_dead_letters(queues, now, tempo),
             self.ask(subject, patience),
         );
         Facts {
@@ -68,12 +68,29 @@ impl Aws {
     /// Asks the service itself: the new version by its smoke test, and the address that must answer.
     pub async fn ask(&self, subject: &Subject<'_>, patience: Duration) -> Answers {
         let preflight = &subject.record.registration.preflight;
+        let there = self.at(&subject.target.reach);
         let smoke = preflight.smoke.as_ref().map(|smoke| {
-            self.call(&subject.alias.function, subject.change.candidate, &smoke.payload, patience)
+            there.call(&subject.alias.function, subject.change.candidate, &smoke.payload, patience)
         });
         let health = preflight.health.as_ref().map(|health| answer_of(health, patience));
         let (smoke, health) = tokio::join!(OptionFuture::from(smoke), OptionFuture::from(health));
         Answers { smoke: smoke.map(seen), health: health.map(seen) }
+    }
+
+    /// The guards of a release: those at home, and those where its target lies.
+    pub async fn look_at_guards_of(&self, subject: &Subject<'_>) -> Seen<Vec<GuardState>> {
+        seen(self.guards_of(subject).await)
+    }
+
+    pub(super) async fn guards_of(&self, subject: &Subject<'_>) -> Result<Vec<GuardState>, CallFailed> {
+        let (here, there) = (subject.guards_here(), subject.guards_there());
+        let names: Vec<String> = there.iter().map(|arn| arn.name().to_owned()).collect();
+        let remote = self.at(&subject.target.reach);
+        let (mut states, theirs) = try_join(self.alarms(&here), remote.alarms(&names)).await?;
+        // A name means an alarm at home, so one that lies elsewhere goes by its ARN alone.
+        let meant = theirs.into_iter().filter(|state| there.iter().any(|arn| arn.as_str() == state.arn));
+        states.extend(meant.map(|state| GuardState { name: state.arn.clone(), ..state }));
+        Ok(states)
     }
 
     /// The guards of these names.

@@ -23,6 +23,7 @@ impl Aws {
         // Lambda names a version's streams `YYYY/MM/DD/[VERSION]…`. Around midnight the excerpt has the new day only.
         let streams = format!("{}/[{}]", keep.to.strftime("%Y/%m/%d"), keep.version);
         let call = self
+            .at(&keep.reach)
             .logs
             .filter_log_events()
             .log_group_name(&group)

@@ -8,9 +8,12 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Provided;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
+use super::place::Memory;
 use super::{Aws, causes};
 use crate::registration::Reach;
 
@@ -33,6 +36,8 @@ pub struct PlaceClients {
     pub route53: OnceLock<aws_sdk_route53::Client>,
     /// For roles.
     pub sts: OnceLock<aws_sdk_sts::Client>,
+    /// What was begun with them, and they do not tell of by themselves.
+    pub(super) memory: Memory,
     config: Option<SdkConfig>,
 }
 
@@ -43,7 +48,8 @@ impl PlaceClients {
 
     /// Settings for a client; given clients that lack one have nobody to call.
     fn config(&self) -> SdkConfig {
-        self.config.clone().unwrap_or_else(|| SdkConfig::builder().build())
+        let nobody = || SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        self.config.clone().unwrap_or_else(nobody)
     }
 }
 
@@ -70,13 +76,20 @@ client!(sts, aws_sdk_sts);
 pub(super) type Remotes = Arc<Mutex<BTreeMap<Reach, Aws>>>;
 
 impl Aws {
-    /// The same suite's clients where a target lies. The ledger and the topic stay at home.
+    /// The same suite's clients where a target lies, whoever's clients are asked. The ledger and the topic stay at home.
     pub fn at(&self, reach: &Reach) -> Self {
-        if reach.is_home() {
+        let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
+        if remotes.is_empty() && reach.is_home() {
             return self.clone();
         }
-        let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
-        remotes.entry(reach.clone()).or_insert_with(|| self.reaching(reach)).clone()
+        // The first who asks is at home. From there every role is assumed, and never from another role.
+        let home = remotes.entry(Reach::default()).or_insert_with(|| self.clone()).clone();
+        remotes.entry(reach.clone()).or_insert_with(|| home.reaching(reach)).clone()
+    }
+
+    /// What every one of these clients is made with, for a client of a service that the suite itself does not call.
+    pub fn settings(&self) -> SdkConfig {
+        self.places.config()
     }
 
     fn reaching(&self, reach: &Reach) -> Self {
@@ -87,7 +100,10 @@ impl Aws {
                 role_arn: role_arn.to_string(),
                 external_id: reach.external_id.clone(),
             };
-            config = config.credentials_provider(SharedCredentialsProvider::new(role));
+            // One cache for all of its clients: the role is assumed once, whichever of them calls first.
+            config = config
+                .credentials_provider(SharedCredentialsProvider::new(role))
+                .identity_cache(IdentityCache::lazy().build());
         }
         if let Some(region) = &reach.region {
             config = config.region(Region::new(region.to_string()));
@@ -144,3 +160,6 @@ impl ProvideCredentials for AssumedRole {
         Provided::new(self.assume())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::preflight::Subject;
 use crate::situation::Sighting;
 
 impl Aws {
-    /// Looks at the stage, for as long as `patience`.
+    /// Looks at the stage, where its target lies, for as long as `patience`.
     pub async fn sights(
         &self,
         subject: &Subject<'_>,
@@ -24,12 +24,12 @@ impl Aws {
         (now, tempo): (Timestamp, Tempo),
     ) -> Sights {
         let asked = questions(subject, now, tempo);
-        let names = subject.guards_here();
+        let there = self.at(&subject.target.reach);
         let (counts, gauges, guards, live) = join4(
-            self.answers(asked.counts.as_ref(), patience),
-            self.answers(asked.gauges.as_ref(), patience),
-            in_time(patience, self.alarms(&names)),
-            self.live(subject, patience),
+            there.answers(asked.counts.as_ref(), patience),
+            there.answers(asked.gauges.as_ref(), patience),
+            in_time(patience, self.guards_of(subject)),
+            there.live(subject, patience),
         )
         .await;
         Sights { counts, gauges, guards, live }

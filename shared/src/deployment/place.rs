@@ -42,6 +42,9 @@ impl Place {
     /// The place of a target, if deployments can shift it.
     fn of_target(target: &Target) -> Option<Self> {
         match &target.place {
+            // CodeDeploy tells of its deployments, and calls its hooks, in the region and account of the alias: what is heard
+            // at home is about another alias of the same name.
+            place::Place::LambdaAlias(_) if !target.reach.is_home() => None,
             place::Place::LambdaAlias(LambdaAlias { function, alias }) => {
                 Some(Self::Alias { function: function.clone(), alias: alias.clone() })
             }
@@ -64,5 +67,27 @@ impl fmt::Display for Place {
             Self::Alias { function, alias } => write!(f, "lambda:{function}:{alias}"),
             Self::Service { cluster, service } => write!(f, "ecs:{cluster}/{service}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_elsewhere_is_not_the_one_that_codedeploy_moves_here() {
+        let registration = |fields: &str| {
+            let target = format!(
+                r#"{{ "name": "api", "kind": "lambda_alias", "function": "f", "alias": "a"{fields} }}"#
+            );
+            let document =
+                format!(r#"{{ "service": "s", "targets": [{target}], "guards": [{{ "alarm": "x" }}] }}"#);
+            Registration::parse(&document).unwrap()
+        };
+        let places =
+            |fields| Place::of(&registration(fields)).iter().map(Place::to_string).collect::<Vec<_>>();
+        assert_eq!(places(""), ["lambda:f:a"]);
+        assert!(places(r#", "region": "eu-central-1""#).is_empty());
+        assert!(places(r#", "role_arn": "arn:aws:iam::222222222222:role/ripcord""#).is_empty());
     }
 }

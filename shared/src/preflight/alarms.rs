@@ -14,6 +14,16 @@ impl Subject<'_> {
         self.surroundings().guards_here()
     }
 
+    /// The guards that CloudWatch can be asked for where the target lies, if that is elsewhere.
+    pub fn guards_there(&self) -> Vec<AlarmArn> {
+        let surroundings = self.surroundings();
+        let guards = surroundings.registration.guards.iter();
+        guards
+            .filter(|guard| surroundings.is_there(guard))
+            .filter_map(|guard| guard.alarm.parse().ok())
+            .collect()
+    }
+
     /// The names of the guards that fire: where that is waived they are no evidence against the release.
     pub(super) fn firing(&self, guards: &Seen<Vec<GuardState>>) -> Vec<String> {
         let registered = &self.record.registration.guards;
@@ -25,7 +35,8 @@ impl Subject<'_> {
 }
 
 impl Surroundings<'_> {
-    /// The guards that CloudWatch can be asked for here, by name. One in another region or account cannot be seen from here.
+    /// The guards that CloudWatch can be asked for here, by name. One in another region or account is seen only where a target
+    /// lies there.
     pub fn guards_here(&self) -> Vec<String> {
         let guards = self.registration.guards.iter();
         guards.filter(|guard| !self.is_elsewhere(guard)).map(name_of).collect()
@@ -50,8 +61,9 @@ impl Surroundings<'_> {
     }
 
     fn remarks_on(&self, guard: &Guard, states: &[GuardState]) -> Vec<Remark> {
-        let name = name_of(guard);
-        if self.is_elsewhere(guard) {
+        // A name means an alarm at home.
+        let name = if self.is_elsewhere(guard) { guard.alarm.clone() } else { name_of(guard) };
+        if self.is_elsewhere(guard) && !self.is_there(guard) {
             return vec![Remark::noted(format!(
                 "{} lies in another region or account and cannot be seen from here",
                 guard.alarm
@@ -84,12 +96,25 @@ impl Surroundings<'_> {
     }
 
     fn is_elsewhere(&self, guard: &Guard) -> bool {
-        let place = |arn: &str| -> Option<(String, String)> {
-            let mut parts = arn.split(':').skip(3);
-            Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
-        };
-        guard.alarm.starts_with("arn:") && place(&guard.alarm) != place(self.here)
+        guard.alarm.starts_with("arn:") && locality(&guard.alarm) != locality(self.here)
     }
+
+    /// Whether a guard lies where the target does, and not here.
+    fn is_there(&self, guard: &Guard) -> bool {
+        let Some((region, account)) = locality(self.here) else { return false };
+        let there = self.reach.map(|reach| {
+            let assumed = reach.role_arn.as_ref().and_then(|role| locality(role.as_str()));
+            let region = reach.region.as_ref().map_or(region, |region| region.as_str());
+            (region, assumed.map_or(account, |(_, account)| account))
+        });
+        self.is_elsewhere(guard) && locality(&guard.alarm) == there
+    }
+}
+
+/// The region and the account of an ARN.
+fn locality(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.split(':').skip(3);
+    Some((parts.next()?, parts.next()?))
 }
 
 fn is_of(guard: &Guard, state: &GuardState) -> bool {

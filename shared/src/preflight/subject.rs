@@ -7,7 +7,7 @@ use super::Remark;
 use crate::names::{Generation, ServiceName};
 use crate::pipeline::{Onward, Run, Waivable, Waiver};
 use crate::place::LambdaAlias;
-use crate::registration::{Registration, Target};
+use crate::registration::{Reach, Registration, Target};
 use crate::release::{Change, Phase, Release};
 use crate::shift::Refusal;
 use crate::situation::ServiceRecord;
@@ -115,12 +115,14 @@ pub struct Surroundings<'record> {
     pub(super) waiver: Option<&'record Waiver>,
     /// An ARN in the region and account where the suite lies.
     pub(super) here: &'record str,
+    /// Where the target lies, if there is one.
+    pub(super) reach: Option<&'record Reach>,
 }
 
 impl<'record> Surroundings<'record> {
     /// Those of a service of which nothing is waived; `here` is an ARN in the region and account where the suite lies.
     pub fn of(registration: &'record Registration, here: &'record str) -> Self {
-        Self { registration, waiver: None, here }
+        Self { registration, waiver: None, here, reach: None }
     }
 
     /// What fails unless a person has waived it.
@@ -143,6 +145,7 @@ impl<'record> Subject<'record> {
             registration: &self.record.registration,
             waiver: self.run.waiver.as_ref(),
             here: &self.run.execution,
+            reach: Some(&self.target.reach),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::shift::PIN_SUFFIX;
 mod checks;
 mod hooks;
 mod metrics;
+mod reach;
 mod stages;
 
 pub(crate) use stages::{check_limits, check_stages};
@@ -94,6 +95,7 @@ impl Registration {
                     "a place belongs to one target",
                 ));
             }
+            violations.extend(target.reach.violations(&format!("targets[{index}]")));
             if let Some(LambdaAlias { alias, .. }) = target.lambda()
                 && alias.as_str().ends_with(PIN_SUFFIX)
             {

@@ -82,6 +82,41 @@ fn stages(count: u32) -> Value {
 }
 
 #[test]
+fn a_target_elsewhere_says_by_which_role_it_is_reached() {
+    const ROLE: &str = "arn:aws:iam::222222222222:role/releases/ripcord";
+    let target = |fields: Value| {
+        let mut target =
+            json!({ "name": "api", "kind": "lambda_alias", "function": "checkout", "alias": "live" });
+        target.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!([target])
+    };
+    accepted("/targets", target(json!({ "region": "eu-central-1" })));
+    for id in ["ab".to_owned(), "a".repeat(1224), "Az09_+=,.@:/-".to_owned()] {
+        accepted("/targets", target(json!({ "role_arn": ROLE, "external_id": id })));
+    }
+    for id in ["a".to_owned(), "a".repeat(1225), "two words".to_owned(), "köln".to_owned()] {
+        let expected = format!("targets[0].external_id is {id:?}: 2 to 1224 letters, digits or any of _+=,.@:/-");
+        refused("/targets", target(json!({ "role_arn": ROLE, "external_id": id })), &expected);
+    }
+    refused(
+        "/targets",
+        target(json!({ "external_id": "4711" })),
+        "targets[0].external_id is \"4711\": goes with a role_arn: it is shown when a role is assumed",
+    );
+    for role in [
+        "arn:aws:iam::222222222222:user/ripcord",
+        "arn:aws:iam::222222222222:role/",
+        "arn:aws:iam::2222:role/ripcord",
+        "arn:aws:sts::222222222222:assumed-role/ripcord/session",
+    ] {
+        let expected = format!(
+            "targets[0].role_arn is {role:?}: the ARN of a role, like arn:aws:iam::123456789012:role/ripcord"
+        );
+        refused("/targets", target(json!({ "role_arn": role })), &expected);
+    }
+}
+
+#[test]
 fn a_document_that_keeps_to_the_rules_is_accepted() {
     assert_eq!(report(&valid().to_string()), "");
     let least = json!({

@@ -23,6 +23,8 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 use crate::worlds::{SERVICE, traffic, v};
 
+mod places;
+
 /// What Lambda itself does in a function's name: its log stream, and the event that failed for good.
 const BY_LAMBDA: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
 const BY_LAMBDA_ON_FAILURE: &str = "sqs:SendMessage";
@@ -84,6 +86,7 @@ fn issued_by(step: &Step) -> &'static [Function] {
             StageValidator,
         ],
         Step::Hear { .. } => &[AlarmRollback, PostTrafficHook, PreTrafficHook],
+        // What they call stands in the policies of their kinds, which `places` compares.
         Step::Turn(_) | Step::See(_) => &[AlarmRollback, AliasWeightShifter],
         Step::KeepLogs(_) | Step::StopDeployment { .. } | Step::Reverse(_) | Step::Await { .. } => {
             &[AlarmRollback]

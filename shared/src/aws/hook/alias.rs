@@ -62,7 +62,8 @@ impl Hook {
         let record = self.record(&service).await.map_err(failed)?;
         let targets = &record.registration.targets;
         let alias = LambdaAlias { function: shift.function.clone(), alias: shift.alias.clone() };
-        let target = targets.iter().find(|target| target.lambda() == Some(&alias));
+        let at_home = |target: &&Target| target.reach.is_home() && target.lambda() == Some(&alias);
+        let target = targets.iter().find(at_home);
         let target =
             target.cloned().ok_or_else(|| failed(format!("{service} is no longer registered at {place}")))?;
         if goes_back(&record, &target, &shift) {

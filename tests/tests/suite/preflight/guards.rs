@@ -103,3 +103,49 @@ fn a_guard_in_another_place_is_neither_asked_for_nor_missing() {
     guarded_by(&mut case, &["errors", ARN]);
     case.with_subject(|subject| assert_eq!(subject.guards_here(), ["errors", "latency"]));
 }
+
+#[test]
+fn a_guard_that_lies_where_the_target_does_is_asked_for_there() {
+    const THERE: &str = "arn:aws:cloudwatch:us-east-1:222222222222:alarm:errors";
+    let elsewhere = |case: &mut Case, region: Option<&str>, role_arn: Option<&str>| {
+        let reach = &mut case.record.registration.targets[0].reach;
+        reach.region = region.map(|region| region.parse().unwrap());
+        reach.role_arn = role_arn.map(|role| role.parse().unwrap());
+        guarded_by(case, &["errors", ELSEWHERE, THERE]);
+    };
+    let there = |region, role_arn| {
+        let mut case = Case::well();
+        elsewhere(&mut case, region, role_arn);
+        case.with_subject(|subject| {
+            assert_eq!(subject.guards_here(), ["errors"]);
+            subject.guards_there().iter().map(ToString::to_string).collect::<Vec<_>>()
+        })
+    };
+    let role = Some("arn:aws:iam::222222222222:role/ripcord");
+    assert!(there(None, None).is_empty());
+    assert_eq!(there(Some("us-east-1"), None), [ELSEWHERE]);
+    assert_eq!(there(Some("us-east-1"), role), [THERE]);
+    assert!(there(None, role).is_empty(), "the account's alarms of the region at home");
+
+    // It goes by its ARN, so that the one of the same name at home is not taken for it.
+    let firing = |case: &mut Case| {
+        elsewhere(case, Some("us-east-1"), Some("arn:aws:iam::222222222222:role/ripcord"));
+        guarded_by(case, &["errors", THERE]);
+        let remote = ripcord::preflight::GuardState {
+            name: THERE.to_owned(),
+            arn: THERE.to_owned(),
+            ..guard("errors", AlarmState::Alarm)
+        };
+        case.facts.guards = Ok(vec![guard("errors", AlarmState::Ok), remote]);
+    };
+    check(firing, "alarms", Outcome::Failed, &format!("{THERE} is in ALARM already"));
+    check(
+        move |case| {
+            firing(case);
+            case.facts.guards.as_mut().unwrap().pop();
+        },
+        "alarms",
+        Outcome::Failed,
+        &format!("{THERE} does not exist"),
+    );
+}
