@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{Arn, EcsName, Version};
+use crate::names::{Arn, EcsName, Version, Weight};
+use crate::traffic::Traffic;
 
 #[cfg(test)]
 mod tests;
@@ -228,6 +229,18 @@ impl Seen {
     /// Whether its newest deployment has all of its tasks, and nothing is under way.
     pub fn is_settled(&self) -> bool {
         self.flight.is_none() && self.primary.as_ref().is_some_and(|primary| primary.has_all(self))
+    }
+
+    /// What it serves, by the tasks that run; nothing where ECS lists no deployment. While ECS shifts traffic between two sets
+    /// of tasks, only the service deployment knows the share, and asking for it would delay a way back.
+    pub fn traffic(&self) -> Option<Traffic> {
+        let primary = self.primary.as_ref()?;
+        let others = self.others.iter().filter(|other| other.version != primary.version);
+        let replaced = others.max_by_key(|other| other.running_count).filter(|other| other.running_count > 0);
+        let Some(replaced) = replaced else { return Some(Traffic::all_on(primary.version)) };
+        let total = f64::from(primary.running_count) + f64::from(replaced.running_count);
+        let share = Weight::from_share(f64::from(primary.running_count) / total).ok()?;
+        Some(Traffic::split(replaced.version, primary.version, share))
     }
 }
 

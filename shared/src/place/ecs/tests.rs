@@ -1,5 +1,4 @@
 use super::*;
-use crate::names::Weight;
 use crate::place::{Blocked, Call as AnyCall, Wanted, Way};
 
 mod sequences;
@@ -385,6 +384,27 @@ fn a_release_waits_for_its_own_deployment_and_for_no_other() {
         "blocked: a deployment of checkout:7 is under way there",
     );
     check(&failed(candidate()), forward(Weight::ALL), "blocked: it is deployed checkout:8 in vain: made up");
+}
+
+#[test]
+fn what_it_serves_is_told_by_the_tasks_that_run() {
+    let two = |ours: u32, others: u32| {
+        let seen = Seen {
+            primary: Some(rollout(candidate(), RolloutState::InProgress, ours)),
+            others: vec![
+                rollout(candidate(), RolloutState::Completed, 9),
+                rollout(version("checkout:6"), RolloutState::Completed, 0),
+                rollout(stable(), RolloutState::Completed, others),
+            ],
+            ..settled(candidate())
+        };
+        seen.traffic().map(|traffic| traffic.to_string())
+    };
+    assert_eq!(two(1, 3).as_deref(), Some("checkout:7 on 75%, checkout:8 on 25%"));
+    assert_eq!(two(0, 3).as_deref(), Some("checkout:7 on 100%"));
+    assert_eq!(two(3, 0).as_deref(), Some("checkout:8 on 100%"));
+    assert_eq!(two(0, 0).as_deref(), Some("checkout:8 on 100%"));
+    assert_eq!(Seen { primary: None, ..settled(stable()) }.traffic(), None);
 }
 
 #[test]
