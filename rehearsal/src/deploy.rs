@@ -100,7 +100,9 @@ pub type StackOutputs = BTreeMap<String, String>;
 pub(crate) async fn deploy(client: &AwsClient, request: &StackRequest) -> Result<StackOutputs, DeployError> {
     let upload = Uploader { client };
     upload.make_bucket().await?;
-    let template = upload.template(request).await?;
+    // A template of more than 50 KB is taken from S3 alone, which is why `sam deploy` puts every template there.
+    let template = upload.upload(upload.template(request).await?.into_bytes(), "template").await?;
+    let template = template.replace("s3://", &format!("https://s3.{}.amazonaws.com/", client.region()));
     // Even a stack that had failed to come up is there; CloudFormation itself says that it must be deleted first.
     let operation = match describe(client, &request.name).await? {
         Some(_) => "UpdateStack",
@@ -110,7 +112,7 @@ pub(crate) async fn deploy(client: &AwsClient, request: &StackRequest) -> Result
         ("Action".to_owned(), operation.to_owned()),
         ("Version".to_owned(), "2010-05-15".to_owned()),
         ("StackName".to_owned(), request.name.clone()),
-        ("TemplateBody".to_owned(), template),
+        ("TemplateURL".to_owned(), template),
     ];
     for (index, capability) in
         ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"].iter().enumerate()
