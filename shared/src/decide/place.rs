@@ -47,23 +47,21 @@ impl Survey {
         alias.or_else(|| self.places.first().map(|place| (&place.target.name, place.was)))
     }
 
-    /// The release with a claim on every place that is moved, one write further; nothing where none is. A call that needs no
-    /// claim does not wait for it, and is noted all the same: nobody opens or shifts anything beside it. Where another's way
-    /// back has noted that already, it is not noted again: whoever makes that call must not lose the race for the books.
+    /// The release with a claim on every place of it that is moved, one write further; nothing where none is to be written. A
+    /// call that needs no claim does not wait for it, and is noted all the same: nobody opens or shifts anything beside it. What
+    /// is noted already, by this invocation or by another that brings the place back, is not noted again: whoever makes that
+    /// call must not lose the race for the books over and over.
     pub(super) fn claimed(&self, release: &Release, until: jiff::Timestamp) -> Option<Release> {
-        let is_moved = |place: &&PlaceSurvey| place.call.is_some() && !place.see.is_anothers;
-        let claimed: Vec<_> = self.places.iter().filter(is_moved).collect();
-        if claimed.is_empty() {
-            return None;
-        }
         let mut after = Release { seq: release.seq + 1, ..release.clone() };
         for change in &mut after.changes {
-            if let Some(place) = claimed.iter().find(|place| place.target.name == change.target) {
-                change.claim =
-                    Some(Claim { weight: Weight::NONE, until, shift_until: place.see.not_before });
+            let places = || self.places.iter().filter(|place| place.target.name == change.target);
+            let is_moved = places().any(|place| place.call.is_some());
+            if is_moved && !places().any(|place| place.see.is_anothers) {
+                let shift_until = places().filter_map(|place| place.see.not_before).max();
+                change.claim = Some(Claim { weight: Weight::NONE, until, shift_until });
             }
         }
-        Some(after)
+        (after.changes != release.changes).then_some(after)
     }
 
     /// The rows of calls that move traffic: turn after turn, and within a turn everything at once. What is claimed waits for the

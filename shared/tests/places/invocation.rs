@@ -59,6 +59,8 @@ pub(crate) struct Call {
     /// What it was decided on.
     pub(crate) seen: Situation,
     pub(crate) step: Step,
+    /// Whether a person only ends leftover weights: nothing is written down before that.
+    pub(crate) tidies: bool,
 }
 
 /// A call as it took effect: whether it did, and what was there before.
@@ -158,7 +160,9 @@ struct Failed {
 #[derive(Clone, Debug)]
 enum Plan {
     Pull(Box<Decision>),
-    Shift,
+    Shift {
+        tidies: bool,
+    },
     /// The loudest outcome is being told.
     Fail(String),
 }
@@ -198,6 +202,14 @@ impl Invocation {
         let doing = looking(&job, world, order, None);
         let deadline = at + lasts;
         Self { number, job, attempt, deadline, late: Vec::new(), races: 0, has_moved: false, doing }
+    }
+
+    /// The calls of which one is made next; none while it looks.
+    pub(crate) fn next_calls(&self) -> Vec<String> {
+        match &self.doing {
+            Doing::Looking(_) => Vec::new(),
+            Doing::Acting(acting) => acting.row.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// Makes one call.
@@ -247,7 +259,7 @@ impl Invocation {
             }
             Job::Shift(request) => {
                 match decide_shift(request, &World::shift_situation(request, situation.clone()), moment) {
-                    Ok(shift) => (Plan::Shift, shift.steps),
+                    Ok(shift) => (Plan::Shift { tidies: shift.generation.is_none() }, shift.steps),
                     Err(refusal) => {
                         watch(world, Shown::Refused(refusal.to_string()));
                         return Some(failed(&refusal.to_string()));
@@ -279,6 +291,7 @@ impl Invocation {
             lease_until: self.deadline,
             seen: acting.situation.clone(),
             step: acting.row[index].clone(),
+            tidies: matches!(acting.plan, Plan::Shift { tidies: true }),
         };
         // What is only kept for the review, or stops an execution that ends by itself, interrupts nothing.
         let is_optional = matches!(call.step, Step::KeepLogs(_) | Step::StopExecution { .. });
@@ -357,7 +370,7 @@ impl Invocation {
                 self.doing = looking(&self.job, world, 0, Some(Box::new(over)));
                 None
             }
-            Plan::Pull(_) | Plan::Shift | Plan::Fail(_) => Some(failed(&why)),
+            Plan::Pull(_) | Plan::Shift { .. } | Plan::Fail(_) => Some(failed(&why)),
         }
     }
 
@@ -379,7 +392,7 @@ impl Invocation {
                 failed("a release was opened before it was booked that the one before was put back")
             }
             Plan::Pull(decision) => Outcome::Answered(decision.course),
-            Plan::Shift => Outcome::Shifted,
+            Plan::Shift { .. } => Outcome::Shifted,
             Plan::Fail(why) => failed(why),
         }
     }

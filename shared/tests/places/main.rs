@@ -6,6 +6,7 @@
 
 mod invocation;
 mod scenarios;
+mod scene;
 mod simulation;
 mod things;
 mod world;

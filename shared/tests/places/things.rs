@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ripcord::names::{RevisionId, Version};
+use ripcord::names::{RevisionId, Version, Weight};
+use ripcord::place::configuration::{
+    self, Content, Deployment, DeploymentNumber, Flags, Hosted, Listed, Sheet, State,
+};
 use ripcord::place::load_balancer::{self, Act, Action, Counts, Health, Sharing, Weighted};
 use ripcord::place::records::{self, RecordSet};
 use ripcord::place::state_machine::{self, Route};
@@ -24,6 +27,8 @@ pub(crate) enum Kind {
     Machine,
     /// What is replaced must be as it was seen.
     Records,
+    /// What follows must follow what was seen. Its flag goes off on every way back.
+    Flags,
 }
 
 impl Kind {
@@ -51,6 +56,10 @@ impl Kind {
                 "kind": "dns_records", "zone": "Z1", "record": format!("{name}.example.com"), "record_type": "CNAME",
                 "identifiers": ["blue", "green"],
             }),
+            Self::Flags => json!({
+                "kind": "configuration", "application": "app1", "environment": "prod1", "profile": name,
+                "flags_off": ["new-basket"],
+            }),
         };
         let mut target = own;
         target["name"] = json!(name);
@@ -61,7 +70,7 @@ impl Kind {
     /// The version that everything is on at first.
     pub(crate) fn first(self) -> Version {
         let version = match self {
-            Self::Alias | Self::Machine => "1",
+            Self::Alias | Self::Machine | Self::Flags => "1",
             Self::Balancer | Self::Records => "blue",
         };
         version.parse().unwrap()
@@ -70,7 +79,7 @@ impl Kind {
     /// What a team releases over a version: a number that was never released, or the other of two.
     pub(crate) fn after(self, version: Version, fresh: u64) -> Version {
         match self {
-            Self::Alias | Self::Machine => Version::new(fresh).unwrap(),
+            Self::Alias | Self::Machine | Self::Flags => Version::new(fresh).unwrap(),
             Self::Balancer | Self::Records if version.as_str() == "blue" => "green".parse().unwrap(),
             Self::Balancer | Self::Records => "blue".parse().unwrap(),
         }
@@ -84,6 +93,7 @@ pub(crate) enum Thing {
     Balancer(load_balancer::Seen),
     Machine(state_machine::Seen),
     Records(records::Seen),
+    Flags(configuration::Seen),
 }
 
 impl Thing {
@@ -132,11 +142,19 @@ impl Thing {
                     propagating: None,
                 })
             }
-            other @ (Place::EcsService(_)
-            | Place::ApiStage(_)
-            | Place::Configuration(_)
-            | Place::Stack(_)) => panic!("no history is about {other}"),
+            Place::Configuration(_) => Self::Flags(flags()),
+            other @ (Place::EcsService(_) | Place::ApiStage(_) | Place::Stack(_)) => {
+                panic!("no history is about {other}")
+            }
         }
+    }
+
+    /// Whether it has its flag on.
+    pub(crate) fn has_flag_on(&self) -> bool {
+        let Self::Flags(seen) = self else { return false };
+        let sheets = seen.flags.iter().flat_map(|flags| &flags.sheets);
+        let mut served = sheets.filter(|sheet| sheet.version == seen.newest.version);
+        served.any(|sheet| matches!(&sheet.content, Content::Text { text, .. } if text.contains("true")))
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -145,6 +163,7 @@ impl Thing {
             Self::Balancer(_) => Kind::Balancer,
             Self::Machine(_) => Kind::Machine,
             Self::Records(_) => Kind::Records,
+            Self::Flags(_) => Kind::Flags,
         }
     }
 
@@ -161,6 +180,7 @@ impl Thing {
             (Self::Records(seen), Place::DnsRecords(place)) => {
                 (seen.traffic(place), Seen::DnsRecords(Box::new(seen.clone())))
             }
+            (Self::Flags(seen), _) => (seen.traffic().unwrap(), Seen::Configuration(Box::new(seen.clone()))),
             (Self::Balancer(_) | Self::Records(_), place) => panic!("{place} is something else"),
         };
         Sighting::Place(Box::new(Live { traffic, brought: None, seen }))
@@ -179,6 +199,7 @@ impl Thing {
                 }
                 seen.records = replacement.after.clone();
             }
+            (Self::Flags(seen), Call::Configuration(call)) => return deploy(seen, call),
             (thing, call) => panic!("{call} is not for {thing:?}"),
         }
         Ok(())
@@ -210,6 +231,7 @@ impl Thing {
                 }
             }
             Self::Machine(seen) => seen.routes = vec![Route { version, percent: 100 }],
+            Self::Flags(seen) => seen.newest.version = version,
             Self::Records(seen) => {
                 for record in &mut seen.records {
                     let is_meant = record.identifier.as_deref() == Some(version.as_str());
@@ -222,7 +244,7 @@ impl Thing {
     /// It comes into a state in which it has no way to this version; aliases and records have none such here.
     pub(crate) fn block(&mut self, version: Version) {
         match self {
-            Self::Alias(_) | Self::Records(_) => {}
+            Self::Alias(_) | Self::Records(_) | Self::Flags(_) => {}
             Self::Balancer(seen) => {
                 let nobody = Counts { registered: 2, able: 0, initial: 0, unused: 0 };
                 seen.health.insert(version, Health::Counted(nobody));
@@ -236,4 +258,79 @@ impl Thing {
 
 fn revision(update: u64) -> RevisionId {
     format!("r{update}").parse().unwrap()
+}
+
+/// A version in which the flag is on, served for long.
+fn flags() -> configuration::Seen {
+    let text = r#"{"version": "1", "flags": {"new-basket": {"name": "new-basket"}}, "values": {"new-basket": {"enabled": true}}}"#;
+    let sheet = |version: u64| Sheet {
+        version: Version::new(version).unwrap(),
+        content: Content::Text { content_type: "application/json".to_owned(), text: text.to_owned() },
+    };
+    let first = Deployment {
+        number: DeploymentNumber(1),
+        version: Kind::Flags.first(),
+        label: None,
+        state: State::Complete,
+        share: Weight::ALL,
+        began_at: None,
+        completed_at: None,
+        is_revertable: false,
+    };
+    let seen = configuration::Seen::of(vec![Listed::Ours(first)], true, false).unwrap();
+    let newest = Ok(Hosted { number: 2, label: None });
+    configuration::Seen {
+        flags: Some(Flags { are_feature_flags: true, newest, sheets: vec![sheet(1), sheet(2)] }),
+        ..seen
+    }
+}
+
+/// AppConfig's part. What is deployed is served at once here.
+fn deploy(seen: &mut configuration::Seen, call: &configuration::Call) -> Result<(), &'static str> {
+    let flags = seen.flags.as_mut().unwrap();
+    let hosted = flags.newest.clone().unwrap();
+    match call {
+        configuration::Call::Stop { deployment, .. } => {
+            if seen.newest.number != *deployment {
+                return Err("another deployment is the newest");
+            }
+            seen.newest.state = match seen.newest.state {
+                State::Complete => State::Reverted,
+                State::Deploying | State::Validating | State::Baking => State::RolledBack,
+                State::Reverted | State::RolledBack | State::RollingBack => {
+                    return Err("it was taken back by now");
+                }
+            };
+        }
+        configuration::Call::Start { version, after, .. } => {
+            if seen.latest != *after {
+                return Err("another deployment is the newest");
+            }
+            seen.latest = DeploymentNumber(after.0 + 1);
+            let is_newest = version.number() == Some(u64::from(hosted.number));
+            let label = hosted.label.filter(|_| is_newest);
+            let deployment = Deployment {
+                number: seen.latest,
+                version: *version,
+                label,
+                state: State::Complete,
+                share: Weight::ALL,
+                began_at: None,
+                completed_at: None,
+                is_revertable: true,
+            };
+            seen.earlier.insert(0, std::mem::replace(&mut seen.newest, deployment));
+        }
+        configuration::Call::SwitchOff { content, content_type, label, after, .. } => {
+            if hosted.number != *after {
+                return Err("another version is the newest");
+            }
+            flags.newest = Ok(Hosted { number: after + 1, label: Some(label.clone()) });
+            flags.sheets.push(Sheet {
+                version: Version::new(u64::from(after + 1)).unwrap(),
+                content: Content::Text { content_type: content_type.clone(), text: content.clone() },
+            });
+        }
+    }
+    Ok(())
 }

@@ -158,7 +158,11 @@ impl World {
             Step::Confirm { function, traffic, revision, .. } => {
                 let live = self.things.values().find_map(|thing| match thing {
                     Thing::Alias(live) if live.function == *function => Some(live),
-                    Thing::Alias(_) | Thing::Balancer(_) | Thing::Machine(_) | Thing::Records(_) => None,
+                    Thing::Alias(_)
+                    | Thing::Balancer(_)
+                    | Thing::Machine(_)
+                    | Thing::Records(_)
+                    | Thing::Flags(_) => None,
                 });
                 let live = live.unwrap();
                 if live.traffic != *traffic {

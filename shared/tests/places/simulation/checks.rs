@@ -29,6 +29,8 @@ struct Moves {
 pub(super) struct Checks {
     /// Somebody moved a target by hand.
     pub(super) meddled: bool,
+    /// An alias went back while the next release was being opened.
+    outrun: bool,
     /// The targets that came into a state without a way back.
     pub(super) blocked: BTreeSet<TargetName>,
     moves: BTreeMap<(Generation, TargetName), Moves>,
@@ -45,6 +47,7 @@ pub(super) struct Tally {
     pub(super) failed: u32,
     pub(super) swapped: u32,
     pub(super) claimed: u32,
+    pub(super) compared: u32,
     pub(super) unclaimed: u32,
     pub(super) landed_late: u32,
     pub(super) landed_under_a_claim: u32,
@@ -65,6 +68,7 @@ impl Tally {
             failed,
             swapped,
             claimed,
+            compared,
             unclaimed,
             landed_late,
             landed_under_a_claim,
@@ -82,6 +86,7 @@ impl Tally {
             failed,
             swapped,
             claimed,
+            compared,
             unclaimed,
             landed_late,
             landed_under_a_claim,
@@ -122,7 +127,10 @@ impl Checks {
         if let Step::Write(write) = &made.call.step {
             self.after_writing(world, made, write, clock, tally);
         }
-        self.meddled |= is_moved_as_seen(world, made.call);
+        self.meddled |= is_moved_as_seen(made.call) || (made.call.tidies && made.call.step.moves_traffic());
+        let is_outrun = is_outrun(world, made.call);
+        self.outrun |= is_outrun;
+        self.meddled |= is_outrun && matches!(made.call.job, Job::Pull(Signal::Operator(_)));
         if let Step::Turn(turn) = &made.call.step {
             self.is_claimed(world, made.call, &turn.target.name, clock);
         }
@@ -142,7 +150,12 @@ impl Checks {
         match &world.things[target] {
             Thing::Alias(_) => tally.swapped += 1,
             Thing::Balancer(_) | Thing::Machine(_) => tally.claimed += 1,
-            Thing::Records(_) => tally.unclaimed += 1,
+            Thing::Records(_) => tally.compared += 1,
+            // Whatever is released, a flag may go off.
+            Thing::Flags(_) => {
+                tally.unclaimed += 1;
+                return;
+            }
         }
         let release = world.record.release.as_ref();
         match &call.job {
@@ -208,7 +221,7 @@ impl Checks {
 
     /// A call that is claimed lands while its invocation holds the claim, and nobody else does.
     fn is_claimed(&self, world: &World, call: &Call, target: &TargetName, clock: Timestamp) {
-        let is_compared = matches!(world.things[target], Thing::Records(_));
+        let is_compared = matches!(world.things[target], Thing::Flags(_));
         let Some(release) = world.record.release.as_ref().filter(|_| !is_compared) else { return };
         let is_same =
             call.seen.record.release.as_ref().is_none_or(|seen| seen.generation == release.generation);
@@ -282,6 +295,13 @@ impl Checks {
         if self.meddled {
             return;
         }
+        for (name, thing) in world.things.iter().filter(|_| release.phase == Phase::RolledBack) {
+            assert!(
+                !thing.has_flag_on(),
+                "release {} is rolled back, and {name}'s flag is on",
+                release.generation
+            );
+        }
         for change in &release.changes {
             let serving = world.serving(&change.target);
             assert!(
@@ -307,7 +327,7 @@ impl Checks {
             signal.raised_at() >= release.opened_at && !matches!(signal, Signal::Arrival(_))
         };
         let asked = asks_for.iter().find(asks);
-        if asked.is_none() || self.meddled {
+        if asked.is_none() || self.meddled || self.outrun {
             return;
         }
         let has_traffic = |target: &TargetName| release.changes.iter().any(|change| change.target == *target);
@@ -358,16 +378,18 @@ fn is_claim(step: &Step, seen: &Situation) -> bool {
 }
 
 /// A person means what they see, which may be a release that was opened since the ledger was read. Outside a release there is
-/// nothing to claim, and what an alias serves is not judged.
-fn is_moved_as_seen(world: &World, call: &Call) -> bool {
-    let seen = call.seen.record.release.as_ref();
-    let is_open = seen.is_some_and(|release| !is_over(release.phase));
-    let now = world.record.release.as_ref().map(|release| release.generation);
-    let is_swapped =
-        matches!(call.step, Step::SetTraffic(_)) && now != seen.map(|release| release.generation);
-    matches!(call.job, Job::Pull(Signal::Operator(_)))
-        && call.step.moves_traffic()
-        && (!is_open || is_swapped)
+/// nothing to claim.
+fn is_moved_as_seen(call: &Call) -> bool {
+    let is_open = call.seen.record.release.as_ref().is_some_and(|release| !is_over(release.phase));
+    matches!(call.job, Job::Pull(Signal::Operator(_))) && call.step.moves_traffic() && !is_open
+}
+
+/// An alias is swapped without a claim, so a release may be opened in the ledger in that very moment. Its shift is refused by the
+/// revision, and whoever comes next finds an alias that is none of its versions: it is held.
+fn is_outrun(world: &World, call: &Call) -> bool {
+    let generation = |release: &Option<Release>| release.as_ref().map(|release| release.generation);
+    matches!((&call.job, &call.step), (Job::Pull(_), Step::SetTraffic(_)))
+        && generation(&world.record.release) != generation(&call.seen.record.release)
 }
 
 /// Whether a release has ended for good, with nothing of it left to take back.

@@ -3,6 +3,7 @@
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use ripcord::names::TargetName;
+use ripcord::registration::Target;
 use ripcord::release::Phase;
 use ripcord::shift::ShiftRequest;
 use ripcord::signal::{Arrival, Signal};
@@ -55,10 +56,14 @@ pub(super) struct History {
 impl History {
     pub(super) fn begin(seed: u64, tally: Tally) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let kinds = [Kind::Alias, Kind::Balancer, Kind::Machine, Kind::Records];
+        let kinds = [Kind::Alias, Kind::Balancer, Kind::Machine, Kind::Records, Kind::Flags];
         let names = ["one", "two", "three", "four"];
         let targets: Vec<_> = (0..rng.usize(1..=4))
-            .map(|index| (names[index], kinds[rng.usize(..kinds.len())], rng.u8(..3)))
+            .map(|index| {
+                // Something must be there to be released.
+                let count = if index == 0 { 4 } else { kinds.len() };
+                (names[index], kinds[rng.usize(..count)], rng.u8(..3))
+            })
             .collect();
         let world = World::of(&targets);
         let setting = Setting {
@@ -92,7 +97,9 @@ impl History {
     }
 
     fn pick_target(&mut self) -> TargetName {
-        let targets = self.world.targets();
+        let things = &self.world.things;
+        let is_released = |target: &Target| things[&target.name].kind() != Kind::Flags;
+        let targets: Vec<_> = self.world.targets().into_iter().filter(is_released).collect();
         targets[self.rng.usize(..targets.len())].name.clone()
     }
 
@@ -196,8 +203,6 @@ impl History {
             }
             None => {
                 document["weights"] = json!(format!("{stable}:{},{candidate}:{percent}", 100 - percent));
-                // Whoever only tidies up writes nothing down first, and takes what they see for leftovers.
-                self.checks.meddled |= percent == 0;
             }
         }
         self.tell(format!("a person asks for {document}"));

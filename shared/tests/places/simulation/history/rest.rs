@@ -99,7 +99,7 @@ impl History {
                 let moment = Moment { now: self.clock, lease_until: self.clock + seconds(30) };
                 let again = decide(&signal, &self.world.situation(), moment);
                 let moves = again.steps.iter().flatten().any(Step::moves_traffic);
-                assert!(!moves, "signal {number} moves traffic again: {}", again.reason);
+                assert!(!moves, "signal {number} moves traffic again: {}, {:#?}", again.reason, again.steps);
                 assert!(
                     round == 0 || again.steps.is_empty(),
                     "signal {number} finds something to do: {:?}, {}",
