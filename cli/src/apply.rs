@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use ripcord::deployment::Place as Shifted;
 use ripcord::names::{ServiceName, TargetName, Version};
 use ripcord::place::LambdaAlias;
-use ripcord::registration::{Registration, Target};
+use ripcord::registration::{Home, Registration, Target};
 use ripcord::release::KnownGood;
 use ripcord::situation::{ServiceRecord, Sighting};
 use ripcord::traffic::Traffic;
@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{FAINT, GOOD, NAME, styled};
 use crate::session::{Place, Session};
 use crate::validate;
-use crate::whereabouts::whereabouts;
+use crate::whereabouts::{misplaced, whereabouts};
 
 pub(crate) const EXAMPLES: &str = "\
 What a target serves now is registered as its last known good version, unless the ledger knows one already.
@@ -67,6 +67,7 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> 
     check_targets(&registration, &args.stable)?;
     let session = Session::open(place).await?;
     let home = session.home().await?;
+    check_whereabouts(&registration, &home)?;
     let before = session.aws.ledger.service(service).await?;
     check_expectation(service, args.expect, before.as_ref())?;
 
@@ -119,6 +120,15 @@ fn check_targets(registration: &Registration, stable: &[(TargetName, Version)]) 
         return Err(Failure::new(Kind::StableUnclear, message));
     }
     Ok(())
+}
+
+/// Nothing is registered that would never be found.
+fn check_whereabouts(registration: &Registration, home: &Home) -> Result<(), Failure> {
+    match registration.targets.iter().find_map(|target| misplaced(target, home)) {
+        None => Ok(()),
+        Some(message) => Err(Failure::new(Kind::DocumentInvalid, message)
+            .hint("a target elsewhere has a region, and a role_arn if that is another account's")),
+    }
 }
 
 fn check_expectation(

@@ -14,6 +14,19 @@ use ripcord::aws::causes;
 use super::source::{FROM_TAG, Moment, Settings, Source, TO_TAG, Twin};
 use crate::failure::{Failure, Kind};
 
+/// What RDS answers when it will answer the same again.
+const REFUSALS: [&str; 9] = [
+    "InstanceQuotaExceeded",
+    "InvalidDBInstanceState",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "InvalidRestoreFault",
+    "PointInTimeRestoreNotEnabled",
+    "ProvisionedIopsNotAvailableInAZFault",
+    "StorageQuotaExceeded",
+    "StorageTypeNotSupported",
+];
+
 #[derive(Clone, Debug)]
 pub(super) struct Databases {
     rds: Client,
@@ -101,6 +114,10 @@ impl Databases {
                 Some(twin) => source.recognise(twin, new, moment),
                 None => Err(failed("rds:RestoreDBInstanceToPointInTime", new, &error)),
             },
+            Err(error) if error.code().is_some_and(|code| REFUSALS.contains(&code)) => Err(Failure::new(
+                Kind::RestoreRefused,
+                format!("RDS will not make {new}: {}", causes(&error)),
+            )),
             Err(error) => Err(failed("rds:RestoreDBInstanceToPointInTime", new, &error)),
         }
     }
@@ -164,8 +181,10 @@ fn twin_of(found: &DbInstance) -> Twin {
     }
 }
 
-fn source_of(found: DbInstance, earliest: Option<Timestamp>) -> Source {
+fn source_of(found: DbInstance, first_backup: Option<Timestamp>) -> Source {
     let beyond = beyond(&found);
+    // There is no backup of what did not exist.
+    let earliest = first_backup.or_else(|| found.instance_create_time.as_ref().and_then(time));
     let settings = Settings {
         class: found.db_instance_class,
         port: found.endpoint.as_ref().and_then(|endpoint| endpoint.port),
@@ -176,12 +195,15 @@ fn source_of(found: DbInstance, earliest: Option<Timestamp>) -> Source {
             .into_iter()
             .filter_map(|group| group.vpc_security_group_id)
             .collect(),
+        // What RDS takes by itself need not be asked for, and a group of an engine's default cannot always be.
         parameter_group: found
             .db_parameter_groups
-            .and_then(|groups| groups.into_iter().next()?.db_parameter_group_name),
+            .and_then(|groups| groups.into_iter().next()?.db_parameter_group_name)
+            .filter(|group| !group.starts_with("default.")),
         option_group: found
             .option_group_memberships
-            .and_then(|groups| groups.into_iter().next()?.option_group_name),
+            .and_then(|groups| groups.into_iter().next()?.option_group_name)
+            .filter(|group| !group.starts_with("default:")),
         multi_az: found.multi_az,
         publicly_accessible: found.publicly_accessible,
         deletion_protection: found.deletion_protection,

@@ -15,7 +15,7 @@ use aws_sdk_rds::types::{
     DbInstance, DbInstanceAutomatedBackup, DbParameterGroupStatus, DbSubnetGroup, Endpoint, RestoreWindow,
     Tag, VpcSecurityGroupMembership,
 };
-use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
 use clap::Parser;
 
 use super::source::{FROM_TAG, TO_TAG};
@@ -197,6 +197,20 @@ fn restoring(asked: &Asked) -> Rule {
         })
 }
 
+/// RDS, as these rules have it.
+fn answered_by(rules: &[&Rule]) -> Databases {
+    let nothing = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
+    let answers = rules.iter().fold(nothing, |answers, rule| answers.with_rule(rule));
+    let config = aws_sdk_rds::Config::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-west-1"))
+        .credentials_provider(ripcord::aws::Credentials::from_keys("AKIDEXAMPLE", "secret", None))
+        .http_client(create_mock_http_client())
+        .interceptor(answers)
+        .build();
+    Databases::of(Client::from_conf(config))
+}
+
 fn source_is_there() -> Rule {
     mock!(Client::describe_db_instances)
         .match_requests(|input| input.db_instance_identifier() == Some("orders"))
@@ -212,8 +226,7 @@ fn run_on<T>(work: impl Future<Output = T>) -> T {
 fn the_new_instance_has_the_settings_of_the_old_one_and_says_where_it_came_from() {
     let asked = Asked::default();
     let (there, backups, restored) = (source_is_there(), backups(), restoring(&asked));
-    let rds = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&there, &backups, &restored]);
-    let databases = Databases::of(rds);
+    let databases = answered_by(&[&there, &backups, &restored]);
     let (source, twin) = run_on(async {
         let source = databases.source("orders").await.expect("RDS answers").expect("it is there");
         let twin = databases.restore(&source, "orders-restored", moment(MOMENT)).await.expect("it restores");
@@ -252,7 +265,7 @@ fn an_instance_that_somebody_made_in_between_is_looked_at_and_not_made_again() {
     };
     let restore = |to: &'static str| {
         let there = look(to);
-        let databases = Databases::of(mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&taken, &there]));
+        let databases = answered_by(&[&taken, &there]);
         run_on(databases.restore(&source(), "orders-restored", moment(MOMENT)))
     };
     assert_eq!(restore(MOMENT).map(|twin| twin.status), Ok("creating".to_owned()));
@@ -266,6 +279,23 @@ fn coded(_: DbInstanceAlreadyExistsFault) -> DbInstanceAlreadyExistsFault {
 }
 
 #[test]
+fn what_rds_will_not_make_is_refused_and_what_it_denies_is_not_reached() {
+    let restore = |code: &'static str| {
+        let refusal = mock!(Client::restore_db_instance_to_point_in_time).then_error(move || {
+            RestoreDBInstanceToPointInTimeError::generic(
+                aws_sdk_rds::error::ErrorMetadata::builder().code(code).message("made up").build(),
+            )
+        });
+        let databases = answered_by(&[&refusal]);
+        let restored = run_on(databases.restore(&source(), "orders-restored", moment(MOMENT)));
+        restored.expect_err("it fails").exit
+    };
+    assert_eq!(restore("InvalidParameterValue"), ExitCode::Refused);
+    assert_eq!(restore("PointInTimeRestoreNotEnabled"), ExitCode::Refused);
+    assert_eq!(restore("AccessDenied"), ExitCode::Unreachable);
+}
+
+#[test]
 fn an_instance_that_does_not_exist_is_no_failed_call() {
     let nothing = mock!(Client::describe_db_instances).then_error(|| {
         let code = aws_sdk_rds::error::ErrorMetadata::builder().code("DBInstanceNotFound").build();
@@ -273,7 +303,7 @@ fn an_instance_that_does_not_exist_is_no_failed_call() {
             DbInstanceNotFoundFault::builder().meta(code).build(),
         )
     });
-    let databases = Databases::of(mock_client!(aws_sdk_rds, [&nothing]));
+    let databases = answered_by(&[&nothing]);
     assert_eq!(run_on(databases.source("orders")), Ok(None));
     assert_eq!(run_on(databases.twin("orders")), Ok(None));
 }
@@ -286,7 +316,7 @@ fn waiting_ends_when_the_instance_is_there_or_never_will_be() {
         let look = mock!(Client::describe_db_instances).then_output(move || {
             described(twin((left.lock().expect("nobody panics while holding it"))(), MOMENT))
         });
-        let databases = Databases::of(mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&look]));
+        let databases = answered_by(&[&look]);
         let creating = Twin { status: "creating".to_owned(), ..Twin::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(wait::until_available(
