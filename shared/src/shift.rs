@@ -29,6 +29,7 @@ mod refusal;
 mod request;
 
 pub(crate) use fitness::{check_alike, check_quarantine, usable};
+pub use place::unconfirmed;
 pub use refusal::Refusal;
 pub use request::{Ask, ShiftRequest};
 
@@ -355,18 +356,19 @@ impl Case<'_> {
         }
     }
 
-    /// A release that took all traffic must still have it. If not, a rollback may be under way that the ledger does not
-    /// know of yet, and the candidate of the next release may be the very version that it takes back.
+    /// A release that took all traffic must still have it, on every target. If not, a rollback may be under way that the ledger
+    /// does not know of yet, and the candidate of the next release may be the very version that it takes back. Whoever opens
+    /// that release leaves it half done besides: its signal is older than the new release.
     fn check_completed(&self, latest: Option<&Release>) -> Result<(), Refusal> {
         let complete = latest.filter(|release| release.phase == Phase::Complete);
-        match complete.and_then(|release| release.change(&self.target.name)) {
-            Some(change) if self.live.traffic().primary != change.candidate => Err(Refusal::Drifted {
-                serving: self.live.traffic(),
-                confirmed: Traffic::all_on(change.candidate),
-                intended: None,
-            }),
-            Some(_) | None => Ok(()),
+        for change in complete.iter().flat_map(|release| &release.changes) {
+            let serving = self.seen.situation.live.get(&change.target).and_then(Sighting::traffic);
+            if let Some(serving) = serving.filter(|serving| serving.primary != change.candidate) {
+                let confirmed = Traffic::all_on(change.candidate);
+                return Err(Refusal::Drifted { serving, confirmed, intended: None });
+            }
         }
+        Ok(())
     }
 
     /// The target must be as the ledger last confirmed it, or as an unfinished shift of ours left it.
@@ -446,7 +448,12 @@ fn has_ended(phase: Phase) -> bool {
 }
 
 /// What a released service's name and moment make of a new release; see [`books`].
-fn fresh(service: ServiceName, after: Option<&Release>, opened_by: String, now: Timestamp) -> Release {
+pub(crate) fn fresh(
+    service: ServiceName,
+    after: Option<&Release>,
+    opened_by: String,
+    now: Timestamp,
+) -> Release {
     Release {
         service,
         generation: after.map_or(Generation(1), |before| before.generation.next()),
