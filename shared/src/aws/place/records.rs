@@ -132,20 +132,10 @@ pub(super) async fn call(aws: &Aws, call: &Call) -> Result<(), Interruption> {
                 .is_some_and(ChangeResourceRecordSetsError::is_invalid_change_batch) =>
         {
             Err(Interruption::Raced {
-                what: format!("{place} was changed by someone else: {}", refusals(&error)),
+                what: format!("{place} was changed by someone else: {}", causes(&error)),
             })
         }
         Err(error) => Err(failed(&error)),
-    }
-}
-
-/// What Route 53 says against a batch. It says it in a list that the error's own text leaves out.
-fn refusals(error: &aws_sdk_route53::error::SdkError<ChangeResourceRecordSetsError>) -> String {
-    match error.as_service_error() {
-        Some(ChangeResourceRecordSetsError::InvalidChangeBatch(batch)) if !batch.messages().is_empty() => {
-            batch.messages().join("; ")
-        }
-        Some(_) | None => causes(error),
     }
 }
 
