@@ -83,7 +83,7 @@ impl Session {
                 Ok(self.look_back(&release.service, because).await)
             }
             Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held => {
-                let cord = rollback::Args::of(release, args.reason.clone(), args.caller.clone());
+                let cord = rollback::Cord::of(release, args.reason.clone(), args.caller.clone());
                 self.pull_the_cord(&cord).await
             }
         }

@@ -3,8 +3,9 @@
 
 use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
-use ripcord::pipeline::{Awaiting, ReleaseRequest};
+use ripcord::pipeline::Awaiting;
 use ripcord::registration::Home;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Kind};
@@ -54,13 +55,20 @@ pub(crate) fn state_machine(home: &Home, project: &str) -> String {
     format!("arn:{partition}:states:{region}:{account}:stateMachine:{project}-progressive-release")
 }
 
+/// The state machine that runs a suite's trains.
+pub(crate) fn train_machine(home: &Home, project: &str) -> String {
+    let Home { partition, region, account } = home;
+    format!("arn:{partition}:states:{region}:{account}:stateMachine:{project}-release-train")
+}
+
 impl Session {
-    /// Starts a release. The same name with the same input starts nothing twice, so a lost answer is asked for again.
+    /// Starts a release, or a train. The same name with the same input starts nothing twice, so a lost answer is asked for
+    /// again.
     pub(crate) async fn start(
         &self,
         machine: &str,
         name: &str,
-        request: &ReleaseRequest,
+        request: &impl Serialize,
     ) -> Result<String, Failure> {
         let input = json!(request).to_string();
         let call = self.executions.start_execution().state_machine_arn(machine).name(name).input(input);

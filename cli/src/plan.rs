@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use ripcord::decide::{Course, Decision, Moment, decide};
-use ripcord::names::{AlarmArn, ServiceName, Version};
+use ripcord::names::{AlarmArn, GroupName, ServiceName, Version};
 use ripcord::plan::Step;
 use ripcord::registration::{Home, Registration};
 use ripcord::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
@@ -45,6 +45,10 @@ pub(crate) struct Plan {
     course: Course,
     reason_kind: String,
     reason: String,
+    /// The group that goes back with it on its alarms, if it is in one.
+    group: Option<GroupName>,
+    /// The other services of that group.
+    with: Vec<ServiceName>,
     /// Each row after the one before, the calls within a row together.
     rows: Vec<Vec<Call>>,
 }
@@ -72,7 +76,15 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Plan, Failure> {
         None => command(args, now),
         Some(alarm) => firing(guard(&situation.record.registration, alarm, &session.home().await?)?, now),
     };
-    Ok(Plan::of(signal, &situation, now))
+    let plan = Plan::of(signal, &situation, now);
+    match plan.group.clone() {
+        Some(group) => {
+            let members = session.aws.ledger.group(&group).await?.map(|group| group.members);
+            let services = members.into_iter().flatten().map(|member| member.service);
+            Ok(Plan { with: services.filter(|service| *service != plan.service).collect(), ..plan })
+        }
+        None => Ok(plan),
+    }
 }
 
 fn command(args: &Args, now: Timestamp) -> Signal {
@@ -124,6 +136,8 @@ impl Plan {
             course,
             reason_kind: reason.kind(),
             reason: reason.to_string(),
+            group: situation.record.registration.rollback.group.clone(),
+            with: Vec::new(),
             rows: steps
                 .into_iter()
                 .filter(|row| !row.is_empty())
@@ -153,6 +167,11 @@ impl fmt::Display for Plan {
                 let text = if call.moves_traffic { styled(NAME, &call.call) } else { call.call.clone() };
                 writeln!(f, "{:>4} {text}", format!("{number}{letter}."))?;
             }
+        }
+        if let (Some(group), false) = (&self.group, self.with.is_empty()) {
+            let with: Vec<&str> = self.with.iter().map(ServiceName::as_str).collect();
+            let (with, told) = (with.join(", "), format!("ripcord rollback --group {group} asks for all"));
+            writeln!(f, "\n  group {group}: an alarm of any puts back {with}, too; {told}")?;
         }
         let number_of_calls: usize = self.rows.iter().map(Vec::len).sum();
         let made =
@@ -202,6 +221,11 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_prints_how_a_place_is_moved_and_looked_at() {
+        insta::assert_snapshot!(rendered(by_alice(None), &example::balanced("blue:90,green:10")));
+    }
+
+    #[test]
     fn a_plan_without_steps_says_that_nothing_would_be_called() {
         let mut situation = example::shifting();
         situation.record.release = None;
@@ -224,6 +248,19 @@ mod tests {
         let failure = guard(&registration, "billing", &home()).expect_err("not a guard");
         assert_eq!(failure.kind, "alarm_unknown");
         assert_eq!(failure.hint.as_deref(), Some("its guards are: checkout-error-rate, checkout-latency"));
+    }
+
+    #[test]
+    fn a_plan_names_the_group_that_goes_back_with_the_service() {
+        let mut situation = example::shifting();
+        situation.record.registration.rollback.group = Some("shop".parse().expect("a name"));
+        let plan = Plan::of(by_alice(None), &situation, at("2026-03-02T12:00:00Z"));
+        let plan = Plan { with: vec!["payments".parse().expect("a name")], ..plan };
+        let text = anstream::adapter::strip_str(&plan.to_string()).to_string();
+        let told = "group shop: an alarm of any puts back payments, too; ripcord rollback --group shop asks for all";
+        assert!(text.contains(told), "{text}");
+        // Alone in its group it goes back as ever.
+        assert!(!Plan { with: Vec::new(), ..plan }.to_string().contains("shop"));
     }
 
     #[test]

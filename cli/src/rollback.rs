@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ripcord::names::{Generation, ServiceName, TargetName, Version};
+use ripcord::names::{Generation, GroupName, ServiceName, TargetName, Version};
 use ripcord::release::{Phase, Release};
 use ripcord::situation::Situation;
 use ripcord::traffic::Traffic;
@@ -12,10 +12,14 @@ use serde_json::{Map, Value, json};
 
 use crate::args::Caller;
 use crate::exit_code::ExitCode;
-use crate::failure::{Asked, Failure};
+use crate::failure::{Asked, Failure, Kind};
 use crate::function::Function;
 use crate::output::{BAD, GOOD, NAME, WARN, styled};
 use crate::session::{Place, Session};
+
+mod group;
+
+use group::GroupRollback;
 
 pub(crate) const EXAMPLES: &str = "\
 Without --to, traffic goes back to the release's stable version; with nothing released, to the last known good one.
@@ -23,13 +27,18 @@ Without --to, traffic goes back to the release's stable version; with nothing re
 Examples:
   ripcord rollback checkout --reason 'customers report 500s'
   ripcord rollback checkout --to 3
+  ripcord rollback --group shop --reason 'orders fail'     every service of the group, all at once
   ripcord plan checkout                 look first: prints the calls, makes none";
 
 /// What to put back.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The service
-    service: ServiceName,
+    #[arg(required_unless_present = "group")]
+    service: Option<ServiceName>,
+    /// All services of a group instead, all at once
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["service", "to"])]
+    group: Option<GroupName>,
     /// The version to go back to; only for a service with one target
     #[arg(long, value_name = "VERSION")]
     to: Option<Version>,
@@ -38,8 +47,16 @@ pub(crate) struct Args {
     reason: Option<String>,
     #[command(flatten)]
     caller: Caller,
+}
+
+/// A cord to pull: one service's.
+#[derive(Clone, Debug)]
+pub(crate) struct Cord {
+    service: ServiceName,
+    to: Option<Version>,
+    reason: Option<String>,
+    caller: Caller,
     /// Only this release, and only while it is under way; what `ripcord abort` means.
-    #[arg(skip)]
     release: Option<Generation>,
 }
 
@@ -71,11 +88,52 @@ struct Answer {
     reason: String,
 }
 
-pub(crate) async fn run(args: &Args, place: &Place) -> Result<Rollback, Failure> {
-    Session::open(place).await?.pull_the_cord(args).await
+/// What became of a command for one service, or for a group.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Report {
+    One(Box<Rollback>),
+    Group(GroupRollback),
 }
 
-impl Args {
+pub(crate) async fn run(args: &Args, place: &Place) -> Result<Report, Failure> {
+    let session = Session::open(place).await?;
+    match (&args.service, &args.group) {
+        (Some(service), _) => {
+            let rollback = session.pull_the_cord(&Cord::new(args, service)).await?;
+            Ok(Report::One(Box::new(rollback)))
+        }
+        (None, Some(group)) => Ok(Report::Group(session.pull_together(args, group).await?)),
+        // Not reached: one of the two is required.
+        (None, None) => Err(Failure::new(Kind::Usage, "name a service or a group")),
+    }
+}
+
+impl Report {
+    pub(crate) fn exit(&self) -> ExitCode {
+        match self {
+            Self::One(rollback) => rollback.exit(),
+            Self::Group(rollback) => rollback.exit(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(rollback) => rollback.fmt(f),
+            Self::Group(rollback) => rollback.fmt(f),
+        }
+    }
+}
+
+impl Cord {
+    fn new(args: &Args, service: &ServiceName) -> Self {
+        let Args { to, reason, caller, .. } = args;
+        let (service, to) = (service.clone(), to.clone());
+        Self { service, to, reason: reason.clone(), caller: caller.clone(), release: None }
+    }
+
     /// To put a release back that is under way, and nothing else.
     pub(crate) fn of(release: &Release, reason: String, caller: Caller) -> Self {
         let (service, release) = (release.service.clone(), Some(release.generation));
@@ -85,7 +143,7 @@ impl Args {
 
 impl Session {
     /// Puts traffic back, and looks whether it is.
-    pub(crate) async fn pull_the_cord(&self, args: &Args) -> Result<Rollback, Failure> {
+    pub(crate) async fn pull_the_cord(&self, args: &Cord) -> Result<Rollback, Failure> {
         let asked = self.ask(Function::AlarmRollback, &event(args)).await;
         let answer = read(asked.map_err(|failure| explain(args, failure))?)?;
         if answer.outcome == "unregistered" {
@@ -102,7 +160,7 @@ impl Session {
 
 /// The command as `alarm-rollback` reads it. Fields that are not given are left out; so is the time, because the function
 /// takes that of its arrival, and a wrong clock at the operator's desk must not make a command look older than a release.
-fn event(args: &Args) -> Value {
+fn event(args: &Cord) -> Value {
     let fields = [
         ("command", Some(json!("rollback"))),
         ("service", Some(json!(args.service))),
@@ -124,7 +182,7 @@ fn read(answer: Value) -> Result<Answer, Failure> {
 }
 
 /// What to do by hand, where the function could not do it.
-fn explain(args: &Args, failure: Failure) -> Failure {
+fn explain(args: &Cord, failure: Failure) -> Failure {
     let service = &args.service;
     if failure.kind == "ReportIncomplete" {
         let message = format!("traffic is back, but not all of it is recorded and told: {}", failure.message);
@@ -240,7 +298,6 @@ pub(crate) fn example(reason: &str) -> Rollback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Kind;
     use crate::status::example;
     use clap::Parser;
     use jiff::Timestamp;
@@ -250,6 +307,10 @@ mod tests {
     struct Line {
         #[command(flatten)]
         args: Args,
+    }
+
+    fn cord(args: &Args) -> Cord {
+        Cord::new(args, args.service.as_ref().expect("a service"))
     }
 
     fn answer(outcome: &str, reason_kind: Option<&str>) -> Answer {
@@ -320,7 +381,7 @@ mod tests {
     fn what_is_asked_is_what_the_function_reads() {
         let words = ["rollback", "checkout", "--to", "3", "--reason", "it burns", "--as", "alice"];
         let now: Timestamp = "2026-03-02T12:00:00.5Z".parse().expect("a time");
-        let readings = read_signal(&event(&Line::parse_from(words).args), now);
+        let readings = read_signal(&event(&cord(&Line::parse_from(words).args)), now);
         let [Reading::Signal(signal)] = readings.as_slice() else { unreachable!("{readings:?}") };
         let Signal::Operator(command) = &**signal else { unreachable!("{signal:?}") };
         assert_eq!(command.to.map(|to| to.to_string()).as_deref(), Some("3"));
@@ -330,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_rollback_whose_record_lags_is_not_called_failed() {
-        let args = Line::parse_from(["rollback", "checkout"]).args;
+        let args = cord(&Line::parse_from(["rollback", "checkout"]).args);
         let failure =
             explain(&args, Failure::of_function(Asked::Rollback, "ReportIncomplete", "the topic is gone"));
         assert_eq!(failure.exit, ExitCode::Unexpected);

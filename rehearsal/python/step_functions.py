@@ -19,6 +19,8 @@ import urllib.request
 
 # Synchronous invocations take at most Lambda's fifteen minutes.
 INVOKE_TIMEOUT_S = 900
+# How soon an execution that runs another one notices its own end.
+POLL_S = 0.1
 CALLER = "rehearsal-states"
 
 # What is replaced here, with the parameters that it has in the pinned version.
@@ -30,6 +32,7 @@ PARAMETERS = {
     "_execute_task": "state_def raw_input execution ctx",
     "_execute_wait": "state_def raw_input ctx",
     "_find_matching_retrier": "retriers error retry_counts",
+    "_invoke_nested_start_execution_sync": "resource input_data",
     "_invoke_with_callback": "resource input_data token state_def",
     "_resolve_params_obj": "template data ctx",
     "_run_execution": "exec_arn",
@@ -47,6 +50,7 @@ CALLERS = {
     "_call_lambda": ["_invoke_resource"],
     "_error_matches": ["_find_matching_catcher", "_find_matching_retrier"],
     "_executions": ["_run_execution", "_start_execution", "_stop_execution"],
+    "_invoke_nested_start_execution_sync": ["_invoke_resource"],
     "_invoke_with_callback": ["_execute_task"],
     "_scaled_sleep": ["_execute_task", "_execute_wait"],
 }
@@ -93,6 +97,7 @@ def teach(sfn, eventbridge, front, fail):
     scale_the_time(sfn, original)
     call_through_the_front(sfn, front)
     call_back(sfn, original)
+    run_executions_within(sfn)
     read_paths_strictly(sfn, original)
     match_errors(sfn, original)
     tell_why_in_events(sfn, eventbridge)
@@ -357,6 +362,33 @@ def call_back(sfn, original):
     sfn._invoke_with_callback = invoke_with_callback
     for name in ("_send_task_failure", "_send_task_heartbeat", "_send_task_success"):
         setattr(sfn, name, unless_closed(name))
+
+
+def run_executions_within(sfn):
+    """A task that runs an execution starts a standard one, which tells of its end, and fails with its description."""
+
+    def run(resource, input_data):
+        status, _, body = sfn._start_execution(sfn._nested_start_execution_request(input_data))
+        started = json.loads(body)
+        if status >= 400:
+            code = started.get("__type", "AWSStepFunctions").split("#")[-1]
+            raise sfn._ExecutionError(f"StepFunctions.{code}Exception", started.get("message", ""))
+        arn = started["executionArn"]
+        parent, child = current.get(), sfn._executions[arn]
+        while child["status"] == "RUNNING":
+            if parent["status"] != "RUNNING":
+                sfn._stop_execution({"executionArn": arn, "cause": "the execution that runs it has ended"})
+                raise Ended
+            ends[arn][0].wait(POLL_S)
+        names = ("executionArn", "name", "stateMachineArn", "input", "status", "output", "error", "cause")
+        described = {name[0].upper() + name[1:]: child[name] for name in names if child.get(name) is not None}
+        if child["status"] != "SUCCEEDED":
+            raise sfn._ExecutionError("States.TaskFailed", json.dumps(described))
+        if resource.endswith(":2") and is_json(described.get("Output")):
+            described["Output"] = json.loads(described["Output"])
+        return described
+
+    sfn._invoke_nested_start_execution_sync = run
 
 
 def is_json(text):

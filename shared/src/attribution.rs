@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::{Company, Course, Moment, Together, decide};
 use crate::names::{Generation, GroupName, ServiceName};
-use crate::reason::{Reason, duration, seconds_between};
+use crate::reason::{Reason, duration};
 use crate::release::{Phase, Release};
 use crate::signal::{AlarmChange, Signal};
 use crate::situation::Situation;
@@ -37,22 +37,22 @@ pub enum Standing {
     /// It had been put back since, whatever it had been.
     PutBack {
         /// From the alarm to then.
-        after_s: i64,
+        after_ms: i64,
     },
     /// Its traffic was moving.
     InFlight {
         /// For how long its candidate had had traffic.
-        for_s: i64,
+        for_ms: i64,
     },
     /// Its candidate had all traffic.
     Complete {
         /// For how long.
-        for_s: i64,
+        for_ms: i64,
     },
     /// It was open, and no candidate had had traffic: it can hardly be the cause.
     WithoutTraffic {
         /// For how long.
-        for_s: i64,
+        for_ms: i64,
     },
 }
 
@@ -224,7 +224,7 @@ fn gone_back(alarm: &AlarmChange, seen: &Situation) -> Option<Suspect> {
     let ended_at = release.ended_at.filter(|ended_at| alarm.changed_at <= *ended_at)?;
     match release.phase {
         Phase::RolledBack | Phase::Withdrawn if release.opened_at <= alarm.changed_at => {
-            let standing = Standing::PutBack { after_s: seconds_between(alarm.changed_at, ended_at) };
+            let standing = Standing::PutBack { after_ms: ms_between(alarm.changed_at, ended_at) };
             Some(Suspect { service: release.service.clone(), generation: release.generation, standing })
         }
         Phase::RolledBack
@@ -255,27 +255,32 @@ fn suspect(alarm: &AlarmChange, seen: &Situation, moment: Moment) -> Option<Susp
 
 /// How a release stood at a time, as far as its record still tells.
 fn standing(release: &Release, at: Timestamp) -> Standing {
-    let since = |from: Timestamp| seconds_between(from, at).max(0);
-    let in_flight = || Standing::InFlight { for_s: since(release.traffic_at.unwrap_or(release.opened_at)) };
+    let since = |from: Timestamp| ms_between(from, at).max(0);
+    let in_flight = || Standing::InFlight { for_ms: since(release.traffic_at.unwrap_or(release.opened_at)) };
     let had_no_traffic = release.deployment.is_none() && release.had_no_traffic();
     let had_traffic_later = release.traffic_at.is_some_and(|traffic_at| at < traffic_at);
     if had_no_traffic || had_traffic_later {
-        return Standing::WithoutTraffic { for_s: since(release.opened_at) };
+        return Standing::WithoutTraffic { for_ms: since(release.opened_at) };
     }
     match (release.phase, release.ended_at) {
         // Completed since: then it was in flight.
         (Phase::Complete, Some(completed_at)) if at < completed_at => in_flight(),
         (Phase::Complete, completed_at) => {
-            Standing::Complete { for_s: since(completed_at.unwrap_or(release.opened_at)) }
+            Standing::Complete { for_ms: since(completed_at.unwrap_or(release.opened_at)) }
         }
         // When it had completed is forgotten once it was held or could not be put back.
         (Phase::Held | Phase::RollbackFailed, _) if release.has_all_traffic() => {
-            Standing::Complete { for_s: since(release.opened_at) }
+            Standing::Complete { for_ms: since(release.opened_at) }
         }
         (Phase::Shifting | Phase::Held | Phase::RollbackFailed | Phase::RolledBack | Phase::Withdrawn, _) => {
             in_flight()
         }
     }
+}
+
+/// Finer than people read it: of two releases that were opened in the same second one is the newer.
+fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
+    i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX)
 }
 
 /// In flight before complete; among alike, the newest; then by name, so that there is one order.
@@ -297,11 +302,13 @@ impl fmt::Display for Suspect {
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PutBack { after_s } => write!(f, "put back {} after the alarm", duration(*after_s)),
-            Self::InFlight { for_s } => write!(f, "in flight for {}", duration(*for_s)),
-            Self::Complete { for_s } => write!(f, "complete for {}", duration(*for_s)),
-            Self::WithoutTraffic { for_s } => {
-                write!(f, "opened {} before, without traffic", duration(*for_s))
+            Self::PutBack { after_ms } => {
+                write!(f, "put back {} after the alarm", duration(*after_ms / 1_000))
+            }
+            Self::InFlight { for_ms } => write!(f, "in flight for {}", duration(*for_ms / 1_000)),
+            Self::Complete { for_ms } => write!(f, "complete for {}", duration(*for_ms / 1_000)),
+            Self::WithoutTraffic { for_ms } => {
+                write!(f, "opened {} before, without traffic", duration(*for_ms / 1_000))
             }
         }
     }

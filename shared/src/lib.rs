@@ -30,6 +30,7 @@ pub mod signal;
 pub mod situation;
 pub mod strategy;
 pub mod traffic;
+pub mod train;
 
 #[cfg(feature = "aws")]
 pub mod aws;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::driven::Driven;
 use crate::scene::alarm_now;
 
-const HEALTHY: SimulatedBehaviour = SimulatedBehaviour {
+pub(crate) const HEALTHY: SimulatedBehaviour = SimulatedBehaviour {
     error_rate: 0.001,
     throttle_rate: 0.0,
     latency_ms: 20.0,

@@ -9,7 +9,7 @@ use crate::driven::Driven;
 use crate::scene::{ANSWER_WAIT_MAX, Scene, alarm_now, outcome};
 
 /// Long against everything else, so that calls which overlap are told from calls which follow.
-const ANSWER_DELAY_MS: u64 = 60;
+pub(crate) const ANSWER_DELAY_MS: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_round_trips_restore_traffic_in_a_new_process_and_two_in_a_warm_one() {
@@ -31,13 +31,13 @@ async fn three_round_trips_restore_traffic_in_a_new_process_and_two_in_a_warm_on
 }
 
 /// The longest chain of calls each of which arrived after the one before had been answered, up to the restoring one.
-fn sequential_until_restored(calls: &[JournalEntry]) -> usize {
+pub(crate) fn sequential_until_restored(calls: &[JournalEntry]) -> usize {
     let last = calls.iter().position(JournalEntry::changed_an_alias).expect("a call restored traffic");
     depths(calls)[last]
 }
 
 /// For each call, the length of the longest such chain that ends with it.
-fn depths(calls: &[JournalEntry]) -> Vec<usize> {
+pub(crate) fn depths(calls: &[JournalEntry]) -> Vec<usize> {
     let span = |call: &JournalEntry| {
         let arrived_ms = call.time.as_microsecond() as f64 / 1_000.0;
         (arrived_ms, arrived_ms + call.duration_ms.unwrap())

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod adapters;
+mod attribution;
 mod decisions;
 mod events;
 mod hooks;
@@ -10,6 +11,7 @@ mod measuring;
 mod pipelines;
 mod preflight;
 mod registration;
+mod release_train;
 mod shifts;
 mod simulation;
 mod state_machine;

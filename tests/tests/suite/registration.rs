@@ -358,7 +358,7 @@ fn an_unknown_field_is_refused_by_its_path() {
         (
             "/rollback/surprise",
             "rollback.surprise",
-            "one of `window_hours`, `rollbacks_max`, `rollbacks_window_minutes`, `quarantine_hours`",
+            "one of `window_hours`, `rollbacks_max`, `rollbacks_window_minutes`, `quarantine_hours`, `group`",
         ),
         ("/barriers/0/surprise", "barriers[0].surprise", "one of `target`, `since_version`, `reason`"),
     ] {
