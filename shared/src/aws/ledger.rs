@@ -8,12 +8,15 @@
 //! | | `good#TARGET` | the last known good version |
 //! | | `heard#ALARM@TIME` | a transition that was answered without a rollback |
 //! | | `heard#end of EXECUTION` | an execution that ended without a release, and may open none any more |
-//! | `alarm#ARN` | `service#NAME` | the services that an alarm guards, with their targets |
+//! | `alarm#ARN` | `service#NAME` | the services that an alarm guards and those of their groups, with their targets |
+//! | `group#NAME` | `members` | the services that go back together, with their alarms |
 //! | `place#PLACE` | `service#NAME` | the services whose traffic shifts there, with their targets |
 //! | `services` | `NAME` | the names of all services |
 //! | `history#NAME` | `GENERATION` | every release as it was last written |
 //! | `evidence#NAME` | `GENERATION#KIND` | what was seen, decided and done |
 //! | `findings#NAME` | `GENERATION#WHAT` | what checks found, and the latest look at each stage |
+//! | `stack#REGION#NAME` | `kept#VERSION` | that a version of a stack is kept |
+//! | | `template#VERSION#` | what that version was deployed from |
 //! | `logs#NAME` | `GENERATION#FUNCTION` | what the version that was taken back had logged |
 //!
 //! What an item holds is JSON text under `doc`; what conditions compare stands beside it as an attribute of its own.
@@ -43,9 +46,13 @@ use crate::registration::Target;
 use crate::release::{KnownGood, PastRollback, Release, Report};
 use crate::situation::{Heard, ServiceRecord};
 
+mod group;
 mod register;
+mod stacks;
 
+pub use group::{Group, Member};
 pub use register::RegistrationError;
+pub(in crate::aws) use stacks::{KeptParameter, KeptTemplate};
 
 /// The table.
 #[derive(Clone, Debug)]
