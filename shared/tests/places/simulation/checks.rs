@@ -30,7 +30,7 @@ pub(super) struct Checks {
     /// Somebody moved a target by hand.
     pub(super) meddled: bool,
     /// An alias went back while the next release was being opened.
-    outrun: bool,
+    pub(super) outrun: bool,
     /// The targets that came into a state without a way back.
     pub(super) blocked: BTreeSet<TargetName>,
     moves: BTreeMap<(Generation, TargetName), Moves>,
@@ -254,6 +254,7 @@ impl Checks {
         let Some(release) = &write.release else { return };
         if let Some(before) = made.release_before {
             self.claims_one_at_a_time(before, release, clock, tally);
+            self.leaves_no_way_back_half_done(world, before, release);
         }
         if is_over(release.phase) && made.release_before.as_ref().is_some_and(|before| !is_over(before.phase))
         {
@@ -272,6 +273,31 @@ impl Checks {
                 && made.release_before.as_ref().is_some_and(|before| before.phase == Phase::Shifting),
         );
         self.stays_back(world);
+    }
+
+    /// No release is opened over one that is going back. An alias goes back without a claim, so one may be in that very moment.
+    fn leaves_no_way_back_half_done(&mut self, world: &World, before: &Release, after: &Release) {
+        if after.generation == before.generation || is_over(before.phase) {
+            return;
+        }
+        // What was shifted anew since is no longer going back.
+        let is_back = |target: &TargetName| {
+            let change = before.change(target);
+            change.is_some_and(|it| world.serving(target).share_of(it.candidate) == Weight::NONE)
+        };
+        let moved = self
+            .moves
+            .keys()
+            .filter(|(generation, target)| *generation == before.generation && is_back(target));
+        for (generation, target) in moved {
+            let is_alias = matches!(world.things[target], Thing::Alias(_));
+            assert!(
+                self.meddled || is_alias,
+                "release {} is opened while {target} of {generation} goes back",
+                after.generation
+            );
+            self.outrun = true;
+        }
     }
 
     /// A way back takes the claim of a shift over, because it does not wait; nobody takes over anything else that is alive.
