@@ -165,7 +165,7 @@ async fn pull_cord_in_company(
     decide: impl Fn(&Situation, Moment) -> Decision,
     pull: &Pull,
 ) -> Result<Answer, Failure> {
-    let Cord { signal, service, known, company, lease_until } = *cord;
+    let Cord { signal, service, known, lease_until, .. } = *cord;
     let is_seen_in_company = seen.is_some();
     let mut races = 0;
     let mut moved_at = None;
