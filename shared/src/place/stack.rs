@@ -253,6 +253,10 @@ fn from_rest(place: &Stack, seen: &Seen, wanted: &Wanted) -> Way {
     if seen.is_like(wanted.stable) {
         return Way::There;
     }
+    // What failed once fails again, and each try changes resources there and back.
+    if seen.status == Status::UpdateRollbackComplete && seen.is_by(&redeploying_to(wanted.stable)) {
+        return seen.blocked(&format!("version {} was deployed again, and failed", wanted.stable));
+    }
     if !seen.kept.contains(&wanted.stable) {
         return seen.blocked(&format!(
             "it is at version {}, and the template and parameters of version {} are not kept",
@@ -273,8 +277,7 @@ fn from_rest(place: &Stack, seen: &Seen, wanted: &Wanted) -> Way {
 /// The way back of a stack that is being updated. Whoever has just begun to take it back must not be cancelled by the next
 /// alarm: the token tells our own update once its first event can be seen, and until then the claim does.
 fn from_update(place: &Stack, seen: &Seen, wanted: &Wanted) -> Way {
-    let ours = redeploying_to(wanted.stable);
-    if seen.operation.as_ref().is_some_and(|token| token.starts_with(&ours)) {
+    if seen.is_by(&redeploying_to(wanted.stable)) {
         return Way::Coming { what: format!("version {} is being deployed again", wanted.stable) };
     }
     let token = format!("{TOKENS}cancel-{}", seen.changed_at.as_millisecond());
@@ -295,13 +298,12 @@ fn asking(seen: &Seen, token: &str, call: Call, is_claimed: bool) -> Way {
 impl Seen {
     /// What the team brought there last, by a deployment that has not been taken back: neither by CloudFormation nor by us.
     pub fn brought(&self) -> Option<Brought> {
-        let is_ours = self.operation.as_ref().is_some_and(|token| token.starts_with(TOKENS));
         let brought = Brought { version: self.deployed, at: self.changed_at };
         match &self.status {
             Status::UpdateComplete
             | Status::UpdateCompleteCleanupInProgress
             | Status::UpdateFailed
-            | Status::UpdateInProgress => (!is_ours).then_some(brought),
+            | Status::UpdateInProgress => (!self.is_by(TOKENS)).then_some(brought),
             Status::CreateComplete
             | Status::CreateFailed
             | Status::CreateInProgress
@@ -328,6 +330,11 @@ impl Seen {
     /// Whether what is deployed is that version, or CloudFormation finds no difference to it.
     fn is_like(&self, version: Version) -> bool {
         self.deployed == version || self.same_as == Some(version)
+    }
+
+    /// Whether the latest operation was asked for with a token that begins like this.
+    fn is_by(&self, tokens: &str) -> bool {
+        self.operation.as_ref().is_some_and(|token| token.starts_with(tokens))
     }
 
     fn blocked(&self, why: &str) -> Way {

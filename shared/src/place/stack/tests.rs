@@ -123,6 +123,21 @@ fn our_own_redeployment_is_never_cancelled() {
 }
 
 #[test]
+fn a_redeployment_that_failed_is_not_tried_again() {
+    let token = Some("ripcord-to-t-0000000000000001-1767261500000".to_owned());
+    let reason = Some("no such package".to_owned());
+    let failed = Seen { operation: token, status_reason: reason, ..seen(Status::UpdateRollbackComplete) };
+    check(
+        &failed,
+        back(),
+        "blocked: it is UPDATE_ROLLBACK_COMPLETE (no such package): version t-0000000000000001 was deployed again, and failed",
+    );
+    // What was cancelled is no failure of ours.
+    let cancelled = Some("ripcord-cancel-1767261500000".to_owned());
+    check(&Seen { operation: cancelled, status_reason: None, ..failed }, back(), REDEPLOYED);
+}
+
+#[test]
 fn what_was_asked_for_is_awaited_while_cloudformation_still_shows_what_was_before() {
     let asked = |status, token: &str| Seen { asked: Some(token.to_owned()), ..seen(status) };
     let redeploying = asked(Status::UpdateComplete, "ripcord-to-t-0000000000000001-1767261600000");
