@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::execute::Interruption;
 use super::{Aws, CallFailed};
-use crate::place::{Call, Live, Place, Way};
+use crate::place::{Aim, Call, Live, Place, Seen, Wanted, Way};
 use crate::plan::{See, Turn};
 use crate::registration::Target;
 use crate::situation::Sighting;
@@ -16,9 +16,13 @@ mod api_stage;
 mod configuration;
 mod ecs;
 mod load_balancer;
+mod memory;
 mod records;
 mod stack;
 mod state_machine;
+
+pub(super) use memory::Memory;
+pub use stack::{KeepError, TEMPLATE_BYTES_MAX};
 
 /// What is on its way is looked at this often: seldom enough for the slowest of AWS's limits on calls.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +40,14 @@ impl Aws {
             Place::DnsRecords(place) => sighting(records::observe(&aws, place).await),
             Place::Stack(place) => sighting(stack::observe(&aws, place).await),
             Place::StateMachineAlias(place) => sighting(state_machine::observe(&aws, place).await),
+        }
+    }
+
+    /// Looks closer at a place, once it is known between which versions it is moved: at what a first look leaves out, because
+    /// only a place that has come to rest needs it.
+    pub(super) async fn look_closer(&self, target: &Target, live: &mut Live, wanted: &Wanted) {
+        if let (Place::EcsService(place), Seen::EcsService(seen)) = (&target.place, &mut live.seen) {
+            ecs::look_closer(&self.at(&target.reach), place, seen, wanted).await;
         }
     }
 
@@ -73,13 +85,16 @@ impl Aws {
 
     async fn arrival(&self, see: &See) -> Result<Arrival, Interruption> {
         let place = &see.target.place;
-        let live = match self.sight(&see.target).await {
+        let mut live = match self.sight(&see.target).await {
             Sighting::Place(live) => live,
             Sighting::Alias(_) | Sighting::Missing => {
                 return Err(Interruption::Raced { what: format!("{place} is gone") });
             }
             Sighting::Unseen { why } => return Err(Interruption::Failed { why }),
         };
+        if let Aim::Serve(wanted) = &see.aim {
+            self.look_closer(&see.target, &mut live, wanted).await;
+        }
         match place.way_to(&live.seen, &see.aim) {
             Way::There => Ok(Arrival::There),
             Way::Coming { what } => Ok(Arrival::Coming(what)),

@@ -8,8 +8,9 @@ use aws_sdk_ecs::operation::update_service::UpdateServiceOutput;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::builders::ServiceBuilder;
 use aws_sdk_ecs::types::{
-    Deployment, DeploymentConfiguration, DeploymentController, DeploymentControllerType, DeploymentRolloutState,
-    DeploymentStrategy, Service, ServiceDeploymentBrief, ServiceDeploymentStatus, TaskSet,
+    Deployment, DeploymentConfiguration, DeploymentController, DeploymentControllerType,
+    DeploymentRolloutState, DeploymentStrategy, Service, ServiceDeploymentBrief, ServiceDeploymentStatus,
+    TaskSet,
 };
 use aws_smithy_mocks::{Rule, mock};
 use ripcord::aws::{Interruption, take};
@@ -159,7 +160,9 @@ async fn sighted(rules: &[&Rule]) -> (Scene, Sighting) {
 fn seen(sighting: Sighting) -> (String, Seen) {
     match sighting {
         Sighting::Place(live) => match *live {
-            Live { traffic, brought: _, seen: PlaceSeen::EcsService(seen), .. } => (traffic.to_string(), *seen),
+            Live { traffic, brought: _, seen: PlaceSeen::EcsService(seen), .. } => {
+                (traffic.to_string(), *seen)
+            }
             other => panic!("{other:?}"),
         },
         other => panic!("{other:?}"),
@@ -195,7 +198,10 @@ async fn a_deployment_under_way_is_seen_in_one_round_trip() {
     );
     assert_eq!((seen.life, seen.controller, seen.manner), (Life::Active, Controller::Ecs, Manner::Rolling));
     let primary = seen.primary.unwrap();
-    assert_eq!((primary.state, primary.desired_count, primary.running_count), (Some(RolloutState::InProgress), 3, 1));
+    assert_eq!(
+        (primary.state, primary.desired_count, primary.running_count),
+        (Some(RolloutState::InProgress), 3, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +248,8 @@ async fn a_deployment_that_the_service_does_not_show_yet_is_asked_what_it_brings
         let flying = listed(vec![vec![brief("d8", ServiceDeploymentStatus::Pending, began)]]);
         let (scene, sighting) = sighted(&[&described(vec![look]), &flying, &revisions]).await;
         assert_eq!(seen(sighting).1.flight.unwrap().target, Some(version(CANDIDATE)));
-        let asked = "ecs:DescribeServiceRevisions arn:aws:ecs:eu-west-1:123456789012:service-revision/shop/web/d8";
+        let asked =
+            "ecs:DescribeServiceRevisions arn:aws:ecs:eu-west-1:123456789012:service-revision/shop/web/d8";
         assert!(scene.calls().ends_with(asked), "{}", scene.calls());
     }
     let flying = listed(vec![vec![brief("d8", ServiceDeploymentStatus::Pending, BEGAN + 5)]]);
@@ -287,7 +294,8 @@ async fn how_ecs_moves_a_service_is_seen() {
 #[tokio::test(start_paused = true)]
 async fn a_service_or_cluster_that_is_not_there_is_missing() {
     let nothing = mock!(Ecs::describe_services).then_output(|| {
-        let failure = aws_sdk_ecs::types::Failure::builder().arn(arn("service/web")).reason("MISSING").build();
+        let failure =
+            aws_sdk_ecs::types::Failure::builder().arn(arn("service/web")).reason("MISSING").build();
         DescribeServicesOutput::builder().failures(failure).build()
     });
     let no_service = refused_list("ServiceNotFoundException");
@@ -303,7 +311,11 @@ async fn a_service_or_cluster_that_is_not_there_is_missing() {
 }
 
 fn refused_list(error: &str) -> Rule {
-    mock!(Ecs::list_service_deployments).sequence().http_status(400, Some(refusal(error))).repeatedly().build()
+    mock!(Ecs::list_service_deployments)
+        .sequence()
+        .http_status(400, Some(refusal(error)))
+        .repeatedly()
+        .build()
 }
 
 #[track_caller]

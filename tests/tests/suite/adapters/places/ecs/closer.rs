@@ -21,7 +21,8 @@ pub(super) fn releasing(stops_stuck_tasks: bool) -> ServiceRecord {
     let mut record = World::checkout().record;
     record.registration.targets = vec![target(stops_stuck_tasks)];
     record.known_good[0].version = version(STABLE);
-    let moved = Change { stable: version(STABLE), candidate: version(CANDIDATE), ..change("api", 1, 2, 100.0) };
+    let moved =
+        Change { stable: version(STABLE), candidate: version(CANDIDATE), ..change("api", 1, 2, 100.0) };
     record.release = Some(Release { changes: vec![moved], ..canary() });
     record
 }
@@ -88,10 +89,7 @@ async fn nothing_more_is_looked_up_while_a_deployment_is_under_way() {
     let (ledger, look) = (recorded(&record), described(vec![rolling()]));
     let scene = Scene::new(&[&ledger, &look, &in_flight(ServiceDeploymentStatus::InProgress)]);
     assert_eq!(observed(&scene).await.definitions, []);
-    assert_eq!(
-        scene.call_names(),
-        ["dynamodb:Query", "ecs:DescribeServices", "ecs:ListServiceDeployments"]
-    );
+    assert_eq!(scene.call_names(), ["dynamodb:Query", "ecs:DescribeServices", "ecs:ListServiceDeployments"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,8 +111,11 @@ async fn a_task_definition_that_cannot_be_served_again_is_recognised() {
 async fn an_image_that_is_gone_is_named() {
     let active = defined(TaskDefinitionStatus::Active, &[IMAGE]);
     for error in ["ImageNotFoundException", "RepositoryNotFoundException"] {
-        let gone =
-            mock!(Ecr::describe_images).sequence().http_status(400, Some(refusal(error))).repeatedly().build();
+        let gone = mock!(Ecr::describe_images)
+            .sequence()
+            .http_status(400, Some(refusal(error)))
+            .repeatedly()
+            .build();
         assert_eq!(found(&[&active, &gone]).await.1, Some(Found::ImageGone { image: IMAGE.to_owned() }));
     }
 }
@@ -136,7 +137,8 @@ async fn an_image_without_a_digest_here_is_not_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_looked_up_vetoes_nothing() {
     let denied = || Some(refusal("AccessDeniedException"));
-    let definitions = mock!(Ecs::describe_task_definition).sequence().http_status(400, denied()).repeatedly().build();
+    let definitions =
+        mock!(Ecs::describe_task_definition).sequence().http_status(400, denied()).repeatedly().build();
     assert_eq!(found(&[&definitions]).await.1, None);
     let images = mock!(Ecr::describe_images).sequence().http_status(400, denied()).repeatedly().build();
     assert_eq!(found(&[&defined(TaskDefinitionStatus::Active, &[IMAGE]), &images]).await.1, None);
@@ -146,21 +148,21 @@ async fn what_cannot_be_looked_up_vetoes_nothing() {
 pub(super) fn tasks_listed(status: DesiredStatus, pages: &[&[&str]]) -> Rule {
     let pages: Vec<Vec<String>> =
         pages.iter().map(|page| page.iter().map(|id| arn(&format!("task/shop/{id}"))).collect()).collect();
-    mock!(Ecs::list_tasks).match_requests(move |list| list.desired_status() == Some(&status)).then_compute_output(
-        move |list| {
+    mock!(Ecs::list_tasks)
+        .match_requests(move |list| list.desired_status() == Some(&status))
+        .then_compute_output(move |list| {
             let page: usize = list.next_token().map_or(0, |token| token.parse().unwrap());
             let next = (page + 1 < pages.len()).then(|| (page + 1).to_string());
             ListTasksOutput::builder().set_task_arns(Some(pages[page].clone())).set_next_token(next).build()
-        },
-    )
+        })
 }
 
 /// Each task by its id: its version, its last status and its desired one.
 pub(super) fn tasks_described(tasks: &'static [(&str, &str, &str, &str)]) -> Rule {
     mock!(Ecs::describe_tasks).then_compute_output(move |describe| {
-        let known = tasks.iter().filter(|(id, ..)| {
-            describe.tasks().iter().any(|task| *task == arn(&format!("task/shop/{id}")))
-        });
+        let known = tasks
+            .iter()
+            .filter(|(id, ..)| describe.tasks().iter().any(|task| *task == arn(&format!("task/shop/{id}"))));
         let known = known.map(|(id, version, last, desired)| {
             Task::builder()
                 .task_arn(arn(&format!("task/shop/{id}")))

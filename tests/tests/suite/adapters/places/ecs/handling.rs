@@ -100,9 +100,9 @@ async fn stuck_tasks_are_stopped_once_the_stable_has_its_own() {
 #[tokio::test(start_paused = true)]
 async fn where_there_is_no_way_back_a_person_is_paged_and_nothing_is_moved() {
     let quiet = nothing_in_flight();
-    let on_candidate = || described(vec![settled(CANDIDATE)]);
-    let draining = || described(vec![at_rest(CANDIDATE).status("DRAINING").build()]);
-    let deployed = || {
+    let on_candidate = described(vec![settled(CANDIDATE)]);
+    let draining = described(vec![at_rest(CANDIDATE).status("DRAINING").build()]);
+    let deployed = {
         let controller =
             DeploymentController::builder().r#type(DeploymentControllerType::CodeDeploy).build().unwrap();
         described(vec![at_rest(CANDIDATE).deployment_controller(controller).build()])
@@ -114,18 +114,19 @@ async fn where_there_is_no_way_back_a_person_is_paged_and_nothing_is_moved() {
         .build();
     let inactive = defined(TaskDefinitionStatus::Inactive, &[]);
     let active = defined(TaskDefinitionStatus::Active, &[IMAGE]);
-    let other = described(vec![settled("checkout:9")]);
+    let (other, kept) = (described(vec![settled("checkout:9")]), kept());
     let cases: [(&str, Vec<&Rule>); 5] = [
-        ("INACTIVE and cannot be served", vec![&on_candidate(), &inactive]),
-        ("is no longer in its registry", vec![&on_candidate(), &active, &gone_image]),
-        ("DRAINING", vec![&draining()]),
-        ("CODE_DEPLOY", vec![&deployed()]),
-        ("checkout:9", vec![&other, &active, &kept()]),
+        ("INACTIVE and cannot be served", vec![&on_candidate, &inactive]),
+        ("is no longer in its registry", vec![&on_candidate, &active, &gone_image]),
+        ("DRAINING", vec![&draining]),
+        ("CODE_DEPLOY", vec![&deployed]),
+        ("checkout:9", vec![&other, &active, &kept]),
     ];
     for (part, ecs) in cases {
         let ecs: Vec<&Rule> = ecs.into_iter().chain([&quiet]).collect();
         let record = releasing(false);
-        let (guarding, recorded, writes, publishes) = (guarding(&record), recorded(&record), writes(), publishes());
+        let (guarding, recorded, writes, publishes) =
+            (guarding(&record), recorded(&record), writes(), publishes());
         let rules: Vec<&Rule> = [&guarding, &recorded, &writes, &publishes].into_iter().chain(ecs).collect();
         let scene = Scene::new(&rules);
         let answers = answered(&scene, &alarm_event("ALARM", "10:04:00")).await;
