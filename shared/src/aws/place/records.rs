@@ -38,7 +38,9 @@ pub(super) async fn observe(aws: &Aws, place: &Records) -> Result<Option<Live>, 
 /// The records of the name and type; nothing if there is no such zone.
 async fn list(aws: &Aws, place: &Records) -> Result<Option<Vec<RecordSet>>, CallFailed> {
     let record_type = RrType::from(place.record_type.as_str());
-    let mut start = (place.record.to_string(), record_type.clone(), None);
+    // Route 53 keeps names in small letters, and lists from the first name that is not less than this one.
+    let name = place.record.as_str().to_ascii_lowercase();
+    let mut start = (name, record_type.clone(), None);
     let mut listed = Vec::new();
     for _ in 0..PAGES_MAX {
         let (name, kind, identifier) = start;

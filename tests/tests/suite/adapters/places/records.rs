@@ -147,6 +147,14 @@ async fn one_look_shows_the_two_records_and_leaves_out_what_follows_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_in_capitals_is_asked_for_as_route_53_keeps_it() {
+    let capitals = target("WWW.Example.com.", "A");
+    let (scene, sighting) = sighted(&capitals, &[&lists(vec![page(pair(1, 0), None)])]).await;
+    assert_eq!(live(sighting).0, "blue on 100%");
+    assert_eq!(scene.calls(), "route53:ListResourceRecordSets Z1 from www.example.com. A");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_page_is_read_and_a_third_is_an_error() {
     let split = || {
         let mut records = pair(1, 1);
