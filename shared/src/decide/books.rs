@@ -49,7 +49,8 @@ impl Case<'_> {
         };
         closed.going_back = None;
         for change in &mut closed.changes {
-            change.claim = None;
+            // Whoever else holds a claim may still call, and nothing is opened before that is over.
+            change.claim = change.claim.filter(|claim| self.is_anothers(claim));
         }
         let taken_back = || release.changes.iter().filter(|change| !is_bare && to != Some(change.candidate));
         let rollbacks =

@@ -212,7 +212,7 @@ impl Case<'_> {
     }
 
     /// Whether another invocation is bringing a place back just now.
-    fn is_anothers(&self, claim: &Claim) -> bool {
+    pub(super) fn is_anothers(&self, claim: &Claim) -> bool {
         claim.weight == Weight::NONE
             && self.moment.now < claim.until
             && claim.until != self.moment.lease_until

@@ -137,7 +137,7 @@ enum Doing {
 #[derive(Clone, Debug)]
 enum Read {
     Ledger,
-    Target(Target),
+    Target(Box<Target>),
 }
 
 #[derive(Clone, Debug)]
@@ -312,7 +312,11 @@ impl Invocation {
                 Answer::Done if !matches!(call.step, Step::Write(_) | Step::Hear { .. }) => {
                     make(world, &call, at, watch)
                 }
-                answer => answer,
+                answer @ (Answer::Done
+                | Answer::Waiting
+                | Answer::Pending(_)
+                | Answer::Raced(_)
+                | Answer::Failed(_)) => answer,
             },
             Fault::Late => {
                 self.late.push(call.clone());
@@ -407,7 +411,7 @@ fn failed(why: &str) -> Outcome {
 fn looking(job: &Job, world: &World, order: usize, failed: Option<Box<Failed>>) -> Doing {
     let targets = world.targets();
     let count = targets.len();
-    let mut reads: Vec<Read> = targets.into_iter().map(Read::Target).collect();
+    let mut reads: Vec<Read> = targets.into_iter().map(Box::new).map(Read::Target).collect();
     match job {
         Job::Pull(_) => reads.insert(order % (count + 1), Read::Ledger),
         Job::Shift(_) => reads.push(Read::Ledger),

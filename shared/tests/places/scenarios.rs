@@ -343,3 +343,25 @@ fn no_release_is_opened_while_another_target_is_going_back() {
     scene.serves("web", "blue on 100%");
     assert_eq!(scene.phase(), Phase::RolledBack);
 }
+
+/// Found by the simulation: books that one invocation closed ended the claim of another, whose call landed in the next release.
+#[test]
+fn nothing_is_opened_while_a_call_of_the_release_before_may_still_land() {
+    let mut scene = Scene::of(&[("web", Kind::Balancer, 0)]);
+    scene.shift("web", "blue:90,green:10");
+    let alarm = alarm_at(scene.clock);
+    let mut slow = scene.pulling(&alarm);
+    scene.runs_until(&mut slow, "elasticloadbalancing:");
+    scene.step(&mut slow, Fault::Late);
+    // A person is quicker by hand, and the next delivery finds that there is nothing left to call.
+    scene.world.meddle(&"web".parse().unwrap(), "blue".parse().unwrap());
+    assert_eq!(scene.pull(&alarm), Outcome::Answered(Course::Settle));
+    assert_eq!(scene.phase(), Phase::RolledBack);
+    let shifting = scene.shifting("web", "blue:90,green:10");
+    let Outcome::Failed(why) = scene.finish(shifting) else { panic!("a release is opened beside it") };
+    assert!(why.contains("is being moved by another"), "{why}");
+    scene.lands();
+    scene.pass(seconds(30));
+    scene.shift("web", "blue:90,green:10");
+    scene.serves("web", "blue on 90%, green on 10%");
+}
