@@ -116,8 +116,16 @@ pub(crate) fn balanced(weights: &str) -> Situation {
         let Sighting::Alias(live) = sighting else { unreachable!() };
         live.traffic = traffic("1:100");
     }
-    let seen = serde_json::from_value(json!({ "load_balancer": { "actions": [], "health": {} } }))
-        .expect("what is seen of one");
+    let share = |name: &str| {
+        let of_it = |part: &str| part.strip_prefix(name)?.strip_prefix(':')?.parse::<u16>().ok();
+        json!({ "group": group(name), "weight": weights.split(',').find_map(of_it).unwrap_or_default() })
+    };
+    let healthy = json!({ "counted": { "registered": 2, "able": 2, "initial": 0, "unused": 0 } });
+    let seen = json!({ "load_balancer": {
+        "actions": [{ "act": { "forward": { "groups": [share("blue"), share("green")] } } }],
+        "health": { "blue": healthy, "green": healthy },
+    } });
+    let seen = serde_json::from_value(seen).expect("what is seen of one");
     let live = Live { traffic: traffic(weights), brought: None, seen };
     situation.live.insert(name, Sighting::Place(Box::new(live)));
     situation
