@@ -14,6 +14,7 @@ mod inbox;
 mod operator;
 mod operator_releases;
 mod pipelines;
+mod restore;
 mod round_trips;
 mod scene;
 mod storm;

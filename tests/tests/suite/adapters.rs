@@ -5,6 +5,7 @@
 mod alias;
 mod deploying;
 mod deployments;
+mod elsewhere;
 mod handling;
 mod hooks;
 mod ledger;
