@@ -1,8 +1,9 @@
 //! A stage of a REST API. Its versions are deployments: that of the stage, and that of its canary.
 //!
-//! API Gateway compares nothing when a stage is updated. Three of the calls are nevertheless harmless when they come too late:
-//! removing a canary only ever takes traffic away from it; a new share for a canary that is gone gives the stage's own
-//! deployment one; and promoting a canary that is gone is refused.
+//! API Gateway compares nothing when a stage is updated. Three of the calls give the candidate nothing even if they come too
+//! late: removing a canary only ever takes traffic away from one; a new share for a canary that is gone makes one of the stage's
+//! own deployment; and promoting a canary that is gone is refused. What the deployments themselves do not tell, which release a
+//! canary belongs to, the claim in the ledger does.
 
 use std::fmt;
 

@@ -36,7 +36,14 @@ use serde_json::{Value, json};
 
 use crate::worlds::{SERVICE, at};
 
+mod api_gateway;
+mod appconfig;
+mod cloudformation;
 pub(super) mod codedeploy;
+mod ecs;
+mod load_balancers;
+mod route53;
+mod states;
 
 pub(super) const FUNCTION: &str = "checkout-api";
 pub(super) const PIN: &str = "live-last-known-good";
@@ -168,7 +175,15 @@ impl Intercept for Journal {
     ) -> Result<(), BoxError> {
         let input = context.input();
         let mut notes = self.0.lock().unwrap();
-        let call = if let Some(call) = codedeploy::call(context) {
+        let call = if let Some(call) = codedeploy::call(context)
+            .or_else(|| ecs::call(context))
+            .or_else(|| api_gateway::call(context))
+            .or_else(|| load_balancers::call(context))
+            .or_else(|| route53::call(context))
+            .or_else(|| cloudformation::call(context))
+            .or_else(|| appconfig::call(context))
+            .or_else(|| states::call(context))
+        {
             call
         } else if let Some(query) = input.downcast_ref::<QueryInput>() {
             let start = if query.exclusive_start_key().is_some() { " from the next page" } else { "" };

@@ -1,0 +1,10 @@
+//! The places that are no aliases of functions, from registration to the way back, by the built artefact.
+
+mod api_stage;
+mod configuration;
+mod ecs;
+mod load_balancer;
+mod records;
+mod rig;
+mod state_machine;
+mod together;
