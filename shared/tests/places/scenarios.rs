@@ -5,7 +5,8 @@ use ripcord::registration::Barrier;
 use ripcord::release::Phase;
 use ripcord::signal::{Arrival, Signal};
 
-use super::invocation::{Fault, Outcome};
+use super::call::Fault;
+use super::invocation::Outcome;
 use super::scene::Scene;
 use super::things::Kind;
 use super::world::{alarm_at, command_at, seconds};

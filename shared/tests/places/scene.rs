@@ -7,7 +7,8 @@ use ripcord::shift::ShiftRequest;
 use ripcord::signal::Signal;
 use serde_json::json;
 
-use super::invocation::{Call, Fault, Invocation, Job, Outcome, Shown, make};
+use super::call::{Call, Fault, Job, Shown, make};
+use super::invocation::{Invocation, Outcome};
 use super::things::Kind;
 use super::world::{Answer, World, at, seconds};
 

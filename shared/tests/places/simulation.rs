@@ -12,6 +12,7 @@ use history::History;
 
 mod checks;
 mod history;
+mod tally;
 
 const FIRST_SEED: u64 = 20_260_302;
 const HISTORIES: u64 = 4_000;
@@ -22,7 +23,7 @@ fn whatever_happens_every_place_goes_back_once_and_stays_back() {
         (Some(seed), _) => (seed, 1),
         (None, count) => (FIRST_SEED, count.unwrap_or(HISTORIES)),
     };
-    let mut tally = checks::Tally::default();
+    let mut tally = tally::Tally::default();
     for seed in first..first + count {
         let mut history = History::begin(seed, tally);
         // Short histories come first: they are the ones that people can read.

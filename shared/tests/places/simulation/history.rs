@@ -9,8 +9,10 @@ use ripcord::shift::ShiftRequest;
 use ripcord::signal::{Arrival, Signal};
 use serde_json::json;
 
-use super::checks::{Checks, Tally};
-use crate::invocation::{Call, Fault, Invocation, Job, Outcome, Shown, make};
+use super::checks::Checks;
+use super::tally::Tally;
+use crate::call::{Call, Fault, Job, Shown, make};
+use crate::invocation::{Invocation, Outcome};
 use crate::things::Kind;
 use crate::world::{World, alarm_at, at, command_at, seconds};
 

@@ -6,8 +6,9 @@ use ripcord::plan::Step;
 use ripcord::signal::Signal;
 
 use super::{History, RETRIES_MAX};
-use crate::invocation::Fault;
-use crate::simulation::checks::{Tally, is_over};
+use crate::call::Fault;
+use crate::simulation::checks::is_over;
+use crate::simulation::tally::Tally;
 use crate::world::{alarm_at, seconds};
 
 /// No history needs as many calls to come to rest; one that does goes round in circles.
