@@ -16,6 +16,7 @@ use crate::signal::{AlarmChange, AlarmState, RollbackCommand, Signal};
 use crate::situation::{Sighting, Situation, heard_key};
 use crate::traffic::Traffic;
 
+mod adopt;
 mod books;
 mod company;
 mod deployment;
@@ -160,6 +161,12 @@ impl Case<'_> {
     fn on_alarm(&self, alarm: &AlarmChange) -> Decision {
         if let Some(reason) = uneventful(alarm) {
             return stand_down(reason);
+        }
+        if let Some(found) = self.adopted(alarm) {
+            let (alarm_arn, why, generation) = (alarm.alarm.clone(), alarm.why.clone(), found.generation);
+            let after_opening_s = seconds_between(found.opened_at, alarm.changed_at);
+            let reason = Reason::AlarmDuringRelease { alarm: alarm_arn, why, generation, after_opening_s };
+            return self.put_back(&found, None, self.company.explained(reason));
         }
         let Some(release) = &self.situation.record.release else { return self.without_change(alarm, None) };
         if let Some(predates) = self.predates(release) {

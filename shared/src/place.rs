@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{AliasName, FunctionName, Version, Weight};
@@ -61,8 +62,20 @@ pub struct LambdaAlias {
 pub struct Live {
     /// What it serves.
     pub traffic: Traffic,
+    /// What was brought there last, finished or not, where AWS says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Brought>,
     /// The rest, by kind.
     pub seen: Seen,
+}
+
+/// A version that somebody brought to a place, and when. A team's own pipeline may have, without a word to Ripcord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// Which.
+    pub version: Version,
+    /// When that began.
+    pub at: Timestamp,
 }
 
 /// What is seen of each kind of place besides its traffic.
@@ -235,12 +248,38 @@ impl Place {
         }
     }
 
+    /// Whether of two of its versions one is the later, so that a barrier can lie between them. Groups, records and deployments
+    /// of a stage take turns.
+    pub fn has_ordered_versions(&self) -> bool {
+        match self {
+            Self::LambdaAlias(_)
+            | Self::StateMachineAlias(_)
+            | Self::EcsService(_)
+            | Self::Configuration(_) => true,
+            Self::LoadBalancer(_) | Self::ApiStage(_) | Self::DnsRecords(_) | Self::Stack(_) => false,
+        }
+    }
+
+    /// Whether its versions come again: two groups or records take turns, release after release. A deployment of a stage is a new
+    /// one each time, and is taken up again only against a quarantine.
+    pub fn versions_take_turns(&self) -> bool {
+        match self {
+            Self::LoadBalancer(_) | Self::DnsRecords(_) => true,
+            Self::LambdaAlias(_)
+            | Self::StateMachineAlias(_)
+            | Self::EcsService(_)
+            | Self::Configuration(_)
+            | Self::ApiStage(_)
+            | Self::Stack(_) => false,
+        }
+    }
+
     /// Whether a version's name can be one of this place's, so that no alias or `$LATEST` is taken for a published version.
     pub fn has_versions_like(&self, version: Version) -> bool {
         match self {
             Self::LambdaAlias(_) | Self::StateMachineAlias(_) => version.number().is_some(),
-            Self::EcsService(_)
-            | Self::LoadBalancer(_)
+            Self::EcsService(_) => ecs::is_revision(version),
+            Self::LoadBalancer(_)
             | Self::ApiStage(_)
             | Self::Configuration(_)
             | Self::DnsRecords(_)

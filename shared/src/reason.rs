@@ -604,7 +604,7 @@ impl fmt::Display for Reason {
                 f,
                 "{target} serves {serving}, and the release was {stable} to {candidate}: somebody else moved it"
             ),
-            Self::TargetMissing { target } => write!(f, "the alias of {target} does not exist"),
+            Self::TargetMissing { target } => write!(f, "target {target} does not exist"),
             Self::TargetUnseen { target, why } => write!(f, "{target} could not be observed: {why}"),
             Self::NoWayBack { target, serving, why } => {
                 write!(f, "{target} serves {serving} and has no way back: {why}")

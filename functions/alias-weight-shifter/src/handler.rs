@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
-use ripcord::place::LambdaAlias;
 use ripcord::aws::{Aws, Interruption, Observed, console, observe, take};
 use ripcord::decide::Moment;
 use ripcord::error_type::{ErrorType, Failure};
 use ripcord::metrics::emf_line;
 use ripcord::names::{Generation, ServiceName};
 use ripcord::pipeline::Onward;
+use ripcord::place::LambdaAlias;
 use ripcord::shift::{Shift, ShiftRequest, ShiftSituation, decide_shift, pin_alias, target_of, versions_of};
 use ripcord::situation::{Sighting, Situation, VersionFacts};
 use ripcord::traffic::Traffic;
@@ -80,6 +80,12 @@ async fn try_shift(event: &Value, deadline: Timestamp, shifter: &Shifter) -> Res
             Some(Interruption::Failed { why }) if taken.traffic_moved_at.is_some() => {
                 let message = format!("{} serves {}; but then {why}", request.service, shift.traffic);
                 return Err(Failure::new(ErrorType::ReportIncomplete, message));
+            }
+            // AWS has taken the shift on. Whoever asks again, or AWS's own word that it has ended, confirms it.
+            Some(Interruption::Pending { what }) if taken.traffic_moved_at.is_some() => {
+                let shifted = report(&request, shift, shifter);
+                let summary = format!("{}: on its way to {}, {what}", request.service, shifted.traffic);
+                return Ok(Shifted { summary, ..shifted });
             }
             Some(Interruption::Pending { what: why } | Interruption::Failed { why }) => {
                 return Err(Failure::new(ErrorType::ShiftFailed, why));

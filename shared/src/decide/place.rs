@@ -188,11 +188,13 @@ impl Case<'_> {
         change: Option<&Change>,
     ) -> bool {
         let not_before = change.and_then(|change| change.shifts_until(self.moment.now));
-        let is_anothers =
-            change.and_then(|change| change.claim).is_some_and(|claim| self.is_anothers(&claim));
+        // Also a release that has ended may have a claim of somebody whose call is under way. Flags are nobody's alone.
+        let release = self.situation.record.release.as_ref();
+        let claim = release.and_then(|release| release.change(&target.name)?.claim);
+        let is_anothers = matches!(aim, Aim::Serve(_)) && claim.is_some_and(|claim| self.is_anothers(&claim));
         // Where versions take turns, what is served may belong to a release that was opened since the ledger was read, and
         // nothing tells. Only the claim does: it is written over what was read.
-        let takes_turns = !target.place.has_ordered_versions();
+        let takes_turns = target.place.versions_take_turns();
         let call = match target.place.way_to(&live.seen, &aim) {
             Way::There | Way::Coming { .. } => None,
             // Whoever holds the claim makes the call; if they have died, a retry finds the claim over.

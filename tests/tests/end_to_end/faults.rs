@@ -102,7 +102,7 @@ async fn what_is_late_gone_or_unknown_is_named() {
     client.lambda("DELETE", path, &Value::Null).await.unwrap();
     let (error_type, message) = error(&scene.deliver(&alarm_now()).await);
     assert_eq!(
-        (error_type.as_str(), message.contains("the alias of api does not exist")),
+        (error_type.as_str(), message.contains("target api does not exist")),
         ("RollbackFailed", true),
         "{message}"
     );

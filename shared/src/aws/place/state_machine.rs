@@ -10,7 +10,7 @@ use crate::aws::execute::Interruption;
 use crate::aws::{Aws, CallFailed};
 use crate::names::{InvalidName, Version};
 use crate::place::state_machine::{Alias, Call, Route, Seen};
-use crate::place::{Live, Seen as PlaceSeen};
+use crate::place::{Brought, Live, Seen as PlaceSeen};
 
 const DESCRIBE: &str = "states:DescribeStateMachineAlias";
 const UPDATE: &str = "states:UpdateStateMachineAlias";
@@ -39,14 +39,18 @@ pub(super) async fn observe(aws: &Aws, place: &Alias) -> Result<Option<Live>, Ca
     let seen = Seen {
         routes: routes.map_err(|error| CallFailed::new(DESCRIBE, place, &error))?,
         published,
-        updated_at: answer.update_date.and_then(|at| Timestamp::from_second(at.secs()).ok()),
+        // With its fraction of a second: what is compared with an alarm's must not seem to be earlier than it was.
+        updated_at: answer.update_date.and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok()),
     };
     let traffic = seen.traffic().ok_or_else(|| CallFailed {
         call: DESCRIBE,
         subject: place.to_string(),
         why: format!("it has {} routes, and not 1 or 2", seen.routes.len()),
     })?;
-    Ok(Some(Live { traffic, brought: None, seen: PlaceSeen::StateMachineAlias(Box::new(seen)) }))
+    // Of two versions that share the alias AWS does not say which one came last.
+    let brought = seen.updated_at.filter(|_| traffic.secondary.is_none());
+    let brought = brought.map(|at| Brought { version: traffic.primary, at });
+    Ok(Some(Live { traffic, brought, seen: PlaceSeen::StateMachineAlias(Box::new(seen)) }))
 }
 
 /// The versions that there are. What cannot be listed stops no way back: AWS itself refuses a version that was deleted.

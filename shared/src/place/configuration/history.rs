@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flags::{self, Flags};
 use crate::names::{Version, Weight};
-use crate::place::{Live, Seen as PlaceSeen, Way};
+use crate::place::{Brought, Live, Seen as PlaceSeen, Way};
 use crate::traffic::Traffic;
 
 /// The number of a deployment, counted within its environment.
@@ -36,6 +36,9 @@ pub struct Deployment {
     pub state: State,
     /// How far it has grown.
     pub share: Weight,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
     /// When it had completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
@@ -164,7 +167,15 @@ impl Seen {
     /// With what it serves; nothing if nothing was ever served.
     pub fn live(self) -> Option<Live> {
         let traffic = self.traffic()?;
-        Some(Live { traffic, brought: None, seen: PlaceSeen::Configuration(Box::new(self)) })
+        let brought = self.brought();
+        Some(Live { traffic, brought, seen: PlaceSeen::Configuration(Box::new(self)) })
+    }
+
+    /// What its newest deployment brings or has brought, unless it was taken back.
+    fn brought(&self) -> Option<Brought> {
+        let Deployment { version, state, began_at, .. } = &self.newest;
+        let stands = *state != State::RollingBack && (*state == State::Complete || state.is_under_way());
+        began_at.filter(|_| stands).map(|at| Brought { version: *version, at })
     }
 
     /// What is served. A deployment that is under way takes from the one before it what it has grown to.

@@ -31,6 +31,7 @@ fn ours(number: u32, of: u64, state: State) -> Listed {
         label: None,
         state,
         share: Weight::from_percent(share),
+        began_at: None,
         completed_at: None,
         is_revertable: state == State::Complete,
     })

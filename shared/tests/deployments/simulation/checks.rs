@@ -244,7 +244,7 @@ impl Checks {
                     && !self.named_version
             }
             Signal::Alarm(_) => is_clear,
-            Signal::Deployment(_) | Signal::Pipeline(_) => true,
+            Signal::Deployment(_) | Signal::Pipeline(_) | Signal::Arrival(_) => true,
         }
     }
 
@@ -268,7 +268,7 @@ impl Checks {
         match signal {
             Signal::Alarm(_) => raised_at > written && raised_at >= release.opened_at && !is_late,
             Signal::Operator(command) => raised_at > written && command.to.is_none(),
-            Signal::Pipeline(_) | Signal::Deployment(_) => false,
+            Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_) => false,
         }
     }
 

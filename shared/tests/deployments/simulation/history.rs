@@ -394,6 +394,7 @@ fn describe(signal: &Signal) -> String {
         Signal::Operator(command) => format!("command of {}", command.requested_at),
         Signal::Deployment(change) => format!("{} {}", change.deployment, change.state),
         Signal::Pipeline(_) => "a pipeline".to_owned(),
+        Signal::Arrival(arrival) => arrival.place.clone(),
     }
 }
 

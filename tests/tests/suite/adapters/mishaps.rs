@@ -48,7 +48,7 @@ async fn an_alias_that_is_gone_is_the_loudest_outcome() {
     let scene = Scene::new(&[&guarding(&record), &recorded(&record), &missing, &writes(), &publishes()]);
     let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::RollbackFailed);
-    assert_eq!(failure.message, "checkout: the alias of api does not exist");
+    assert_eq!(failure.message, "checkout: target api does not exist");
     assert_eq!(scene.published()[0].1["severity"], "page");
     insta::assert_snapshot!(scene.calls(), @r#"
     dynamodb:Query alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors
@@ -276,7 +276,7 @@ async fn a_target_that_can_be_put_back_is_although_another_cannot() {
     ]);
     let failure = answered(&scene, &alarm_event("ALARM", "10:04:00")).await.unwrap_err();
     assert_eq!(failure.error_type, ErrorType::RollbackFailed);
-    assert!(failure.message.contains("the alias of web does not exist"), "{failure}");
+    assert!(failure.message.contains("target web does not exist"), "{failure}");
     assert!(scene.calls().contains("lambda:UpdateAlias checkout-api:live to 1, weights {}, if r1"));
     assert_eq!(scene.published()[0].1["severity"], "page");
 }

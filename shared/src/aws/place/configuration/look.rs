@@ -5,6 +5,7 @@ use aws_sdk_appconfig::operation::get_configuration_profile::{
 };
 use aws_sdk_appconfig::operation::get_environment::GetEnvironmentError;
 use aws_sdk_appconfig::operation::list_deployments::{ListDeploymentsError, ListDeploymentsOutput};
+use aws_sdk_appconfig::primitives::DateTime;
 use aws_sdk_appconfig::types::{DeploymentState, DeploymentSummary};
 use futures_util::future::{join_all, join4};
 use jiff::{SignedDuration, Timestamp};
@@ -165,17 +166,24 @@ fn listed(
         return Ok(Listed::Others { number, configuration, state });
     }
     let version = summary.configuration_version().unwrap_or_default().parse::<Version>();
-    let completed_at = summary.completed_at().and_then(|at| Timestamp::from_second(at.secs()).ok());
+    let began_at = summary.started_at().and_then(moment);
+    let completed_at = summary.completed_at().and_then(moment);
     Ok(Listed::Ours(Deployment {
         number,
         version: version.map_err(|error| format!("deployment {number}: {error}"))?,
         label: summary.version_label().map(str::to_owned),
         state,
         share: share(summary.percentage_complete().unwrap_or_default()),
+        began_at,
         completed_at,
         is_revertable: state == State::Complete
             && completed_at.is_some_and(|at| now.duration_since(at) < REVERTABLE_FOR),
     }))
+}
+
+/// A moment with its fraction of a second: what is compared with an alarm's must not seem to be earlier than it was.
+fn moment(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(at.as_nanos()).ok()
 }
 
 /// AppConfig counts in percents with a fraction.
