@@ -28,8 +28,9 @@ pub use deployments::{DeploymentGroup, HOOK_ANSWER_PATIENCE, HookAnswer};
 pub use execute::{Interruption, Taken, take};
 pub use facts::Scope;
 pub use http::answer_of;
-pub use ledger::{AlarmService, Ledger, LedgerError, RegistrationError};
+pub use ledger::{AlarmService, Group, Ledger, LedgerError, Member, RegistrationError};
 pub use observe::{Observed, observe, observe_deployed};
+pub use place::{KeepError, TEMPLATE_BYTES_MAX};
 pub use reach::PlaceClients;
 
 /// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.

@@ -2,18 +2,21 @@
 //! several first. The services here are aliases of one function.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ripcord::names::{ServiceName, Version};
 use ripcord::registration::{Guard, Registration, Target};
-use ripcord::release::{Phase, Release};
+use ripcord::release::{Phase, Release, Report};
 use ripcord_rehearsal::checkout::Behaviour;
 use ripcord_rehearsal::front::faults::{Fault, FaultRule};
 use ripcord_rehearsal::front::journal::JournalEntry;
 use ripcord_rehearsal::runtime_api::InvocationOutcome;
 use serde_json::{Value, json};
 
+use crate::crashes::{CALLS_MAX, cut};
 use crate::inbox::Inbox;
+use crate::operator::Terminal;
 use crate::round_trips::{ANSWER_DELAY_MS, sequential_until_restored};
 use crate::scene::{ANSWER_WAIT_MAX, Scene, alarm_at, alarm_now};
 
@@ -301,4 +304,96 @@ async fn several_services_cost_no_more_round_trips_than_one() {
         assert_eq!(answers(&outcome).len(), 2);
         assert_eq!(sequential_until_restored(&shop.scene.local.journal().entries()), trips);
     }
+}
+
+impl Shop {
+    /// Lambda delivers again when every lease of the first delivery has ended; here the wait is shorter.
+    async fn deliver_until_told(&self, alarm: &Value, services: &[&str], place: &str) {
+        for _ in 0..40 {
+            let outcome = self.scene.deliver(alarm).await;
+            assert!(matches!(outcome, InvocationOutcome::Response(_)), "{place}: {outcome:?}");
+            let mut untold = 0;
+            for service in services {
+                let release = self.latest(service).await.unwrap();
+                untold += usize::from(!matches!(release.report, Report::Sent { .. }));
+            }
+            if untold == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{place}: not everybody was told");
+    }
+
+    /// Makes room for the next release of a service that was not put back.
+    async fn put_back(&self, service: &str) {
+        let command = json!({ "command": "rollback", "service": service });
+        let outcome = self.scene.deliver(&command).await;
+        assert!(matches!(outcome, InvocationOutcome::Response(_)), "{outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_rollback_is_cut_anywhere_goes_back_whole_and_once() {
+    let shop = Shop::set(&[("cart", "cart-errors"), ("orders", ALARM)], Some("shop")).await;
+    let mut cuts = 0;
+    for call in 1..=CALLS_MAX {
+        shop.release("cart", 10).await;
+        shop.release("orders", 10).await;
+        let alarm = alarm_now();
+        let place = format!("cut after call {call}");
+        if !cut(&shop.scene, "alarm-rollback", &alarm, call, true).await {
+            break;
+        }
+        cuts += 1;
+        shop.deliver_until_told(&alarm, &["cart", "orders"], &place).await;
+        assert_eq!(shop.changed(), ["checkout:cart", "checkout:orders"], "{place}");
+        for service in ["cart", "orders"] {
+            assert_eq!(shop.phase(service).await, Some(Phase::RolledBack), "{place}: {service}");
+        }
+    }
+    // The alarm's services, two looks at each, two updates, and what follows them.
+    assert!(cuts >= 12, "only {cuts} cuts were made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_whose_rollback_is_cut_anywhere_goes_back_alone_and_once() {
+    let shop = Shop::set(&[("cart", ALARM), ("orders", ALARM)], None).await;
+    let mut cuts = 0;
+    for call in 1..=CALLS_MAX {
+        shop.release("cart", 10).await;
+        shop.release("orders", 10).await;
+        let alarm = alarm_now();
+        let place = format!("cut after call {call}");
+        if !cut(&shop.scene, "alarm-rollback", &alarm, call, true).await {
+            break;
+        }
+        cuts += 1;
+        shop.deliver_until_told(&alarm, &["orders"], &place).await;
+        assert_eq!(shop.changed(), ["checkout:orders"], "{place}");
+        assert_eq!(shop.phase("orders").await, Some(Phase::RolledBack), "{place}");
+        assert_eq!(shop.phase("cart").await, Some(Phase::Shifting), "{place}");
+        shop.put_back("cart").await;
+    }
+    assert!(cuts >= 10, "only {cuts} cuts were made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_puts_a_whole_group_back_with_one_command() {
+    let shop = Shop::set(&[("cart", "cart-errors"), ("orders", ALARM)], Some("shop")).await;
+    shop.release("cart", 10).await;
+    shop.release("orders", 100).await;
+    let terminal = Terminal { scene: &shop.scene };
+    let plan = terminal.says(0, &["plan", "cart"]).await;
+    assert!(plan.contains("group shop: an alarm of any puts back orders, too"), "{plan}");
+    let told = terminal.says(0, &["rollback", "--group", "shop", "--reason", "orders fail"]).await;
+    assert!(told.contains("cart: traffic is back") && told.contains("orders: traffic is back"), "{told}");
+    assert_eq!(shop.changed(), ["checkout:cart", "checkout:orders"]);
+    // The worst of its services' ends is the command's.
+    shop.release("cart", 10).await;
+    shop.scene.local.faults().add(FaultRule::always("UpdateAlias", Fault::Deny));
+    let told = terminal.says(4, &["rollback", "--group", "shop"]).await;
+    assert!(told.contains("cart: not known to be back"), "{told}");
+    shop.scene.local.faults().clear();
+    terminal.says(3, &["rollback", "--group", "nobodys"]).await;
 }

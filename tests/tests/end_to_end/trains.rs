@@ -10,6 +10,7 @@ use ripcord_rehearsal::traffic::simulated::{SimulatedBehaviour, Simulation, Simu
 use serde_json::{Value, json};
 
 use crate::driven::Driven;
+use crate::operator::Terminal;
 use crate::pipelines::{HEALTHY, RELEASE_WAIT_MAX};
 
 const REGIONS: [&str; 3] = ["us", "eu", "ap"];
@@ -170,11 +171,16 @@ async fn a_train_that_goes_back_as_a_whole_takes_complete_waves_with_it() {
     let station = Station::set().await;
     let candidate = station.driven.candidate().await;
     let _traffic = [station.traffic("us", candidate, HEALTHY), station.traffic("eu", candidate, BAD)];
-    // The third wave is never begun.
+    // The third wave is never begun. A person starts it, and waits.
     let waves = json!([[car("us", candidate)], [car("eu", candidate)], [car("ap", candidate)]]);
-    let ended = station.until_ended(&station.start(waves, "all").await).await;
-    assert_eq!(ended.error.as_deref(), Some("RolledBack"), "{ended:?}");
-    assert_eq!(told(&ended), back(&["us", "eu"]), "{ended:?}");
+    let train = json!({ "train": "checkout-2", "waves": waves, "on_failure": "all" });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("checkout-2.json");
+    std::fs::write(&file, train.to_string()).unwrap();
+    let terminal = Terminal { scene: &station.driven.scene };
+    let told = terminal.says(6, &["train", file.to_str().unwrap()]).await;
+    assert!(told.contains("train checkout-2: wave 2 failed, and what was to go back is back"), "{told}");
+    assert!(told.contains("checkout-us: back") && told.contains("checkout-eu: back"), "{told}");
     for region in ["us", "eu"] {
         assert_eq!(station.serves(region).await, "1", "{region}");
         assert_eq!(station.release(region).await.unwrap().phase, Phase::RolledBack, "{region}");

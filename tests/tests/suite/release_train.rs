@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use ripcord::decide::{Course, decide};
 use ripcord::error_type::ErrorType;
-use ripcord::pipeline::ReleaseRequest;
-use ripcord::signal::{Reading, Signal, read};
+use ripcord::pipeline::{ReleaseRequest, Run};
+use ripcord::plan::Step;
+use ripcord::release::{Phase, Release};
+use ripcord::signal::{PipelineFailure, Reading, Signal, read};
 use ripcord::train::{Car, OnFailure};
 use serde_json::{Map, Value, json};
 
-use crate::worlds::at;
+use crate::worlds::{World, at, ended, moment};
 
 const WAY_BACK: &str = "HowFar";
 /// Names that Step Functions and its integrations give to errors.
@@ -213,4 +216,77 @@ fn the_way_back_is_a_signal_that_names_the_train_and_why() {
         failure.why,
         "the release of checkout-ap ended as FAILED: RolledBack: The release did not complete."
     );
+}
+
+/// A release of an execution, complete since 10:30, and the signal that brings it back.
+fn arrived(by: &str) -> (World, Signal) {
+    let mut world = World::checkout().serving("2:100");
+    let run = json!({
+        "execution": "exec", "reached": [], "timeout_seconds": 10,
+        "strategy": {
+            "name": "all-at-once", "stages": [], "stabilise_seconds": 0, "extend_minutes_max": null,
+            "unproven": "roll_back", "approval_minutes_max": 240, "look_minutes": 1,
+        },
+    });
+    let run: Run = serde_json::from_value(run).unwrap();
+    let release = Release { run: Some(Box::new(run)), ..ended(Phase::Complete, "10:30:00", "it is proved") };
+    world.record.release = Some(release);
+    let failure = PipelineFailure {
+        service: "checkout".parse().unwrap(),
+        execution: by.to_owned(),
+        rejected: false,
+        measured_bad: false,
+        train: Some("checkout-7".to_owned()),
+        why: "the release of checkout-ap ended as FAILED".to_owned(),
+        raised_at: at("10:40:00"),
+    };
+    (world, Signal::Pipeline(failure))
+}
+
+#[test]
+fn only_a_train_brings_back_what_is_complete_and_only_what_it_has_released_itself() {
+    let (mut world, signal) = arrived("exec");
+    let moment = moment(at("10:40:01"));
+    let decision = decide(&signal, &world.situation(), moment);
+    assert_eq!(decision.course, Course::Restore);
+    insta::assert_snapshot!(decision.reason, @"train checkout-7 brings release 5 back: the release of checkout-ap ended as FAILED");
+    let ends_it = |step: &Step| matches!(step, Step::StopExecution { .. });
+    assert!(decision.steps.iter().flatten().any(ends_it), "an execution that runs does not go on");
+    world.take(&decision.steps).unwrap();
+    assert_eq!(world.record.release.as_ref().unwrap().phase, Phase::RolledBack);
+    assert!(world.record.rollbacks.iter().all(|rollback| !rollback.quarantines));
+    // Delivered again, it finds nothing to do.
+    let again = decide(&signal, &world.situation(), moment);
+    assert_eq!((again.course, again.reason.kind().as_str()), (Course::StandDown, "already_rolled_back"));
+
+    let (world, of_another) = arrived("somebody else's");
+    let decision = decide(&of_another, &world.situation(), moment);
+    assert_eq!((decision.course, decision.reason.kind().as_str()), (Course::StandDown, "drives_no_release"));
+    let (world, signal) = arrived("exec");
+    let Signal::Pipeline(failure) = signal else { panic!("{signal:?}") };
+    let alone = Signal::Pipeline(PipelineFailure { train: None, ..failure });
+    let decision = decide(&alone, &world.situation(), moment);
+    assert_eq!((decision.course, decision.reason.kind().as_str()), (Course::StandDown, "already_complete"));
+}
+
+#[test]
+fn the_trains_role_allows_what_the_train_does_and_nothing_else() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let template = fs::read_to_string(path).unwrap();
+    let role = template.split("\n  ReleaseTrainRole:\n").nth(1).unwrap();
+    let role = role.split("PolicyName: release-train").nth(1).unwrap().split("\n\n").next().unwrap();
+    let is_action =
+        |word: &&str| ["events:", "lambda:", "states:"].iter().any(|service| word.starts_with(service));
+    let allowed: BTreeSet<&str> = role.split_whitespace().filter(is_action).collect();
+    let needed = [
+        "events:DescribeRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "lambda:InvokeFunction",
+        "states:DescribeExecution",
+        "states:StartExecution",
+        "states:StopExecution",
+    ];
+    assert_eq!(allowed, BTreeSet::from(needed));
+    assert!(!role.contains("Resource: \"*\""), "{role}");
 }
