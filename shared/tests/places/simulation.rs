@@ -6,7 +6,7 @@
 //!
 //! A call that is given up lands before its invocation's lease ends, or never: Lambda has ended the invocation by then.
 //!
-//! `PLACES_SEED` lives through one history again, `PLACES_HISTORIES` through more of them.
+//! `PLACES_SEED` lives through one history again, `PLACES_HISTORIES` through so many from there on.
 
 use history::History;
 
@@ -19,10 +19,9 @@ const HISTORIES: u64 = 4_000;
 
 #[test]
 fn whatever_happens_every_place_goes_back_once_and_stays_back() {
-    let (first, count) = match (setting("PLACES_SEED"), setting("PLACES_HISTORIES")) {
-        (Some(seed), _) => (seed, 1),
-        (None, count) => (FIRST_SEED, count.unwrap_or(HISTORIES)),
-    };
+    let (seed, count) = (setting("PLACES_SEED"), setting("PLACES_HISTORIES"));
+    let first = seed.unwrap_or(FIRST_SEED);
+    let count = count.unwrap_or(if seed.is_some() { 1 } else { HISTORIES });
     let mut tally = tally::Tally::default();
     for seed in first..first + count {
         let mut history = History::begin(seed, tally);
