@@ -42,16 +42,16 @@ impl Subject for Site {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_go_back_after_three_round_trips() {
+async fn records_go_back_after_four_round_trips() {
     let scene = Scene::set().await;
     let site = Site::set(&scene).await;
     for (percent, state) in [(10, "(90, 10)"), (75, "(25, 75)"), (100, "(0, 100)")] {
         rig::release(&scene, &site, percent).await;
         assert_eq!(site.state(&scene).await, state);
     }
-    assert_eq!(rig::trips_until_restored(&scene, &site).await, 3);
+    assert_eq!(rig::trips_until_restored(&scene, &site).await, 4);
     rig::release(&scene, &site, 10).await;
-    assert_eq!(rig::trips_until_restored(&scene, &site).await, 3);
+    assert_eq!(rig::trips_until_restored(&scene, &site).await, 4);
     // Route 53 was asked until all of its servers had the change.
     let asked = scene.local.journal().matching(|call| call.operation == "GetChange").len();
     assert!(asked >= 1, "nobody asked after the change");
@@ -81,7 +81,7 @@ async fn weights_that_a_person_changed_meanwhile_go_back_all_the_same() {
     let site = Site::set(&scene).await;
     rig::release(&scene, &site, 10).await;
     site.0.shift(&scene.local.client(), 30, 70).await.unwrap();
-    assert_eq!(rig::trips_until_restored(&scene, &site).await, 3);
+    assert_eq!(rig::trips_until_restored(&scene, &site).await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
