@@ -368,9 +368,9 @@ pub enum Reason {
         /// What CloudWatch says of it.
         why: String,
         /// This one.
-        this: Suspect,
+        this: Box<Suspect>,
         /// The one that goes back first.
-        first: Suspect,
+        first: Box<Suspect>,
     },
     /// A release train brings back what it had released.
     TrainFailed {

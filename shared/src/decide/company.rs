@@ -66,6 +66,11 @@ pub fn decide_less_likely(
 ) -> Decision {
     let signal = Signal::Alarm(alarm.clone());
     let case = Case { signal: &signal, situation, moment, company: &Company::default() };
-    let reason = Reason::LessLikely { alarm: alarm.alarm.clone(), why: alarm.why.clone(), this, first };
+    let reason = Reason::LessLikely {
+        alarm: alarm.alarm.clone(),
+        why: alarm.why.clone(),
+        this: Box::new(this),
+        first: Box::new(first),
+    };
     case.hear(alarm, reason, Severity::Warning)
 }
