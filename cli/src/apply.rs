@@ -5,9 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use ripcord::aws::KeepError;
 use ripcord::deployment::Place as Shifted;
 use ripcord::names::{ServiceName, TargetName, Version};
-use ripcord::place::LambdaAlias;
+use ripcord::place::stack::Stack;
+use ripcord::place::{LambdaAlias, Place as TargetPlace};
 use ripcord::registration::{Home, Registration, Target};
 use ripcord::release::KnownGood;
 use ripcord::situation::{ServiceRecord, Sighting};
@@ -173,13 +175,67 @@ impl Session {
             let named = stable.iter().rev().find(|(name, _)| *name == target.name);
             let version = match named {
                 Some((_, version)) if is_good_already(target, *version, before) => continue,
-                Some((_, version)) => self.existing(target, *version).await?,
+                Some((_, version)) => match &target.place {
+                    TargetPlace::Stack(stack) => {
+                        self.kept(&registration.service, target, stack, Some(*version)).await?
+                    }
+                    TargetPlace::LambdaAlias(_)
+                    | TargetPlace::EcsService(_)
+                    | TargetPlace::LoadBalancer(_)
+                    | TargetPlace::ApiStage(_)
+                    | TargetPlace::Configuration(_)
+                    | TargetPlace::DnsRecords(_)
+                    | TargetPlace::StateMachineAlias(_) => self.existing(target, *version).await?,
+                },
                 None if is_known(target, before) => continue,
-                None => serving_alone(target, &self.aws.sight(target).await)?,
+                None => match &target.place {
+                    TargetPlace::Stack(stack) => {
+                        self.kept(&registration.service, target, stack, None).await?
+                    }
+                    TargetPlace::LambdaAlias(_)
+                    | TargetPlace::EcsService(_)
+                    | TargetPlace::LoadBalancer(_)
+                    | TargetPlace::ApiStage(_)
+                    | TargetPlace::Configuration(_)
+                    | TargetPlace::DnsRecords(_)
+                    | TargetPlace::StateMachineAlias(_) => {
+                        serving_alone(target, &self.aws.sight(target).await)?
+                    }
+                },
             };
             good.push(KnownGood { target: target.name.clone(), version, since });
         }
         Ok(good)
+    }
+
+    /// What a stack is deployed from now, kept in the ledger: CloudFormation itself keeps no earlier template to go back to.
+    async fn kept(
+        &self,
+        service: &ServiceName,
+        target: &Target,
+        stack: &Stack,
+        named: Option<Version>,
+    ) -> Result<Version, Failure> {
+        let kept = self.aws.keep_stack(service, (&target.reach, stack), Timestamp::now()).await;
+        let kept = kept.map_err(|error| match error {
+            KeepError::Call(failed) => Failure::new(Kind::AwsCallFailed, failed.to_string()),
+            KeepError::Ledger(error) => Failure::from(error),
+            refused @ (KeepError::Missing { .. }
+            | KeepError::Unsettled { .. }
+            | KeepError::TooLarge { .. }) => {
+                Failure::new(Kind::StableUnclear, format!("{}: {refused}", target.name))
+            }
+        })?;
+        match named {
+            Some(version) if version != kept => {
+                let message = format!(
+                    "--stable {}={version}: the stack is deployed from {kept}, and only what is deployed can be kept",
+                    target.name
+                );
+                Err(Failure::new(Kind::StableUnclear, message))
+            }
+            Some(_) | None => Ok(kept),
+        }
     }
 
     /// The places of a registration for which the ledger does not name its service.

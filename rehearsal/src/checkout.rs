@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ripcord::aws::{Aws, Connection, Credentials, Endpoints, LedgerError, RegistrationError, SuiteNames};
-use ripcord::names::FunctionVersion;
+use ripcord::names::Version;
 use ripcord::registration::{Home, Registration, Violation};
 use ripcord::release::KnownGood;
-use ripcord::situation::{ServiceRecord, Sighting};
+use ripcord::situation::ServiceRecord;
 use serde_json::{Value, json};
 
 use crate::LocalAws;
@@ -108,6 +108,7 @@ impl Stage {
         bootstrap: &Path,
     ) -> Result<Self, StageError> {
         let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let account = local.account_id();
         let suite = local
             .deploy(StackRequest {
                 name: PROJECT.to_owned(),
@@ -115,6 +116,9 @@ impl Stage {
                 code: StackCode::Bootstrap(bootstrap.to_owned()),
                 parameters: vec![
                     parameter("Architecture", "x86_64"),
+                    // What they say has ended is heard of only where some are released.
+                    parameter("ReleasedEcsServices", &format!("arn:aws:ecs:*:{account}:service/*")),
+                    parameter("ReleasedStacks", &format!("arn:aws:cloudformation:*:{account}:stack/*")),
                     parameter("LedgerDeletionProtection", "false"),
                 ],
             })
@@ -149,9 +153,9 @@ impl Stage {
     pub async fn register_as(&self, registration: &Registration) -> Result<(), StageError> {
         let mut stable = Vec::new();
         for target in &registration.targets {
-            if let Sighting::Alias(live) = self.aws.alias(&target.function, &target.alias).await {
+            if let Some(traffic) = self.aws.sight(target).await.traffic() {
                 let since = Timestamp::now();
-                stable.push(KnownGood { target: target.name.clone(), version: live.traffic.primary, since });
+                stable.push(KnownGood { target: target.name.clone(), version: traffic.primary, since });
             }
         }
         let before = self.aws.ledger.service(&registration.service).await?;
@@ -166,11 +170,7 @@ impl Stage {
     }
 
     /// Publishes a version of the example that behaves like this.
-    pub async fn publish(
-        &self,
-        local: &LocalAws,
-        behaviour: Behaviour,
-    ) -> Result<FunctionVersion, StageError> {
+    pub async fn publish(&self, local: &LocalAws, behaviour: Behaviour) -> Result<Version, StageError> {
         self.publish_with_tail(local, behaviour, SlowTail::default()).await
     }
 
@@ -180,7 +180,7 @@ impl Stage {
         local: &LocalAws,
         behaviour: Behaviour,
         tail: SlowTail,
-    ) -> Result<FunctionVersion, StageError> {
+    ) -> Result<Version, StageError> {
         let variables = json!({
             "ERROR_PERCENT": behaviour.error_percent.to_string(),
             "LATENCY_MS": behaviour.latency_ms.to_string(),
@@ -204,7 +204,7 @@ impl Stage {
     }
 
     /// A version is Pending for a moment after it was published, and may not be released before it is Active.
-    async fn wait_until_active(&self, local: &LocalAws, version: FunctionVersion) -> Result<(), StageError> {
+    async fn wait_until_active(&self, local: &LocalAws, version: Version) -> Result<(), StageError> {
         let path = format!("/2015-03-31/functions/{SERVICE}/configuration?Qualifier={version}");
         for _ in 0..ACTIVE_LOOKS_MAX {
             let configuration = local.client().lambda("GET", &path, &Value::Null).await?;

@@ -1,6 +1,7 @@
 //! The places that are no aliases of functions, from registration to the way back, by the built artefact.
 
 mod api_stage;
+mod arrival;
 mod configuration;
 mod ecs;
 mod load_balancer;
