@@ -13,7 +13,7 @@ use super::answers;
 use crate::aws::{Aws, CallFailed, console};
 use crate::names::Version;
 use crate::place::Wanted;
-use crate::place::ecs::{Controller, Definition, Found, Seen, Service, Task};
+use crate::place::ecs::{Controller, Definition, Found, Life, Seen, Service, Task};
 
 const DESCRIBE_DEFINITION: &str = "ecs:DescribeTaskDefinition";
 const LIST_TASKS: &str = "ecs:ListTasks";
@@ -28,9 +28,10 @@ const TASKS_DESCRIBED_MAX: usize = 100;
 /// at vetoes no way back, and is noted.
 pub(in crate::aws::place) async fn look_closer(aws: &Aws, place: &Service, seen: &mut Seen, wanted: &Wanted) {
     let goal = if wanted.is_back() { wanted.stable } else { wanted.candidate };
-    let serving = match (&seen.controller, &seen.flight, &seen.primary) {
-        (Controller::Ecs, None, Some(primary)) => primary.version,
-        (Controller::Ecs | Controller::CodeDeploy | Controller::Other(_), _, _) => return,
+    let serving = match (&seen.life, &seen.controller, &seen.flight, &seen.primary) {
+        (Life::Active, Controller::Ecs, None, Some(primary)) => primary.version,
+        // It is not moved, whatever would be found.
+        (Life::Active | Life::Draining | Life::Inactive, _, _, _) => return,
     };
     let looked = if serving != goal {
         definition(aws, goal).await.map(|definition| seen.definitions.push(definition))

@@ -44,7 +44,23 @@ async fn a_deployment_under_way_is_stopped_after_two_round_trips() {
     let (scene, outcomes) =
         rolled_back(&releasing(false), &[&looks, &flights, &stops(), &running, &stopping, &tasks]).await;
     assert_eq!(outcomes, ["restore: alarm_during_release"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    dynamodb:Query alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors
+    dynamodb:Query service#checkout
+    ecs:DescribeServices shop/web
+    ecs:ListServiceDeployments shop/web: PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005
+    ecs:StopServiceDeployment arn:aws:ecs:eu-west-1:123456789012:service-deployment/shop/web/d8 ROLLBACK
+    ecs:DescribeServices shop/web
+    ecs:ListServiceDeployments shop/web: PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS
+    ecs:DescribeServices shop/web
+    ecs:ListServiceDeployments shop/web: PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS
+    ecs:ListTasks shop/web RUNNING
+    ecs:ListTasks shop/web STOPPED
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
+    sns:Publish warning "checkout was rolled back (release 5)"
+    dynamodb:TransactWriteItems service#checkout/release if seq = 14, history#checkout/0000000005
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,7 +71,23 @@ async fn a_completed_release_is_claimed_before_its_service_is_updated() {
     let ecs = [&looks, &nothing_in_flight(), &stable, &kept(), &updates(), &running, &stopping, &tasks];
     let (scene, outcomes) = rolled_back(&releasing(false), &ecs).await;
     assert_eq!(outcomes, ["restore: alarm_during_release"]);
-    insta::assert_snapshot!(scene.calls());
+    insta::assert_snapshot!(scene.calls(), @r#"
+    dynamodb:Query alarm#arn:aws:cloudwatch:eu-west-1:123456789012:alarm:errors
+    dynamodb:Query service#checkout
+    ecs:DescribeServices shop/web
+    ecs:ListServiceDeployments shop/web: PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS
+    ecs:DescribeTaskDefinition checkout:7
+    ecr:DescribeImages 123456789012/shop/web@sha256:77
+    dynamodb:TransactWriteItems service#checkout/release if seq = 12, history#checkout/0000000005
+    ecs:UpdateService shop/web to checkout:7, forced Some(true)
+    ecs:DescribeServices shop/web
+    ecs:ListServiceDeployments shop/web: PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS
+    ecs:ListTasks shop/web RUNNING
+    ecs:ListTasks shop/web STOPPED
+    dynamodb:TransactWriteItems service#checkout/release if seq = 13, history#checkout/0000000005, service#checkout/rollback#0000000005#api, evidence#checkout/0000000005#rollback
+    sns:Publish warning "checkout was rolled back (release 5)"
+    dynamodb:TransactWriteItems service#checkout/release if seq = 14, history#checkout/0000000005
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
