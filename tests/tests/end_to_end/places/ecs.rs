@@ -61,7 +61,8 @@ async fn trips_until_stopped(scene: &Scene, web: &Web) -> usize {
     let calls = scene.local.journal().calls_of("ripcord-alarm-rollback");
     assert_eq!(scene.count("UpdateService"), 0, "nothing is updated under a deployment");
     let stopped = calls.iter().position(|call| call.operation == "StopServiceDeployment").unwrap();
-    depths(&calls)[stopped]
+    // A later call may have been given up without an answer.
+    depths(&calls[..=stopped])[stopped]
 }
 
 #[tokio::test(flavor = "multi_thread")]
