@@ -453,7 +453,7 @@ impl Case<'_> {
             return self.stuck(&survey, hindrance);
         }
         match survey.first_there() {
-            Some((target, traffic)) if survey.moves_nothing() => {
+            Some((target, traffic)) if survey.is_at_rest() => {
                 stand_down(Reason::AlreadyServing { target: target.clone(), traffic })
             }
             Some(_) | None => self.restore_unreleased(&survey, reason),

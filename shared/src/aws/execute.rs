@@ -40,8 +40,9 @@ pub struct Taken {
     pub interruption: Option<Interruption>,
 }
 
-/// Takes the steps, and stops after the row in which one is interrupted. A target that cannot be moved is no reason to leave
-/// those of a later turn where they are, so they are moved before it stops.
+/// Takes the steps, and stops after the row in which one is interrupted. A target that cannot be moved, or that somebody else
+/// has moved, is no reason to leave those of a later turn where they are, so they are moved before it stops. Each of those calls
+/// has a precondition of its own, or the claim that was written before.
 pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
     let mut taken = Taken::default();
     for row in steps {
@@ -57,7 +58,7 @@ pub async fn take(aws: &Aws, steps: &Steps, clock: fn() -> Timestamp) -> Taken {
             }
             continue;
         }
-        let goes_on = interrupted.iter().all(|(step, why)| moves_one_target(step) && !is_race(why));
+        let goes_on = interrupted.iter().all(|(step, _)| moves_one_target(step));
         taken.traffic_failed |= interrupted.iter().any(|(step, why)| step.moves_traffic() && !is_race(why));
         taken.interruption = taken.interruption.or(gravest(interrupted));
         if !goes_on {

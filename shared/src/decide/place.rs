@@ -18,6 +18,8 @@ pub(super) struct PlaceSurvey {
     was: Traffic,
     /// The call that brings it there, and whether it is claimed first. None where it is there, or on its way.
     call: Option<(Call, bool)>,
+    /// Whether it is where it should be, and nothing is under way there.
+    is_there: bool,
     /// Looking at it afterwards.
     see: See,
 }
@@ -39,6 +41,11 @@ impl Survey {
     /// Whether every target is where it should be. One that is on its way there is not moved by us, and not there yet.
     pub(super) fn moves_nothing(&self) -> bool {
         self.moves.is_empty() && self.places.iter().all(PlaceSurvey::changes_nothing)
+    }
+
+    /// Whether every target is where it should be, and nobody is bringing one there.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.moves_nothing() && self.places.iter().all(|place| place.is_there)
     }
 
     /// A target that serves what it should.
@@ -195,7 +202,9 @@ impl Case<'_> {
         // Where versions take turns, what is served may belong to a release that was opened since the ledger was read, and
         // nothing tells. Only the claim does: it is written over what was read.
         let takes_turns = target.place.versions_take_turns();
-        let call = match target.place.way_to(&live.seen, &aim) {
+        let way = target.place.way_to(&live.seen, &aim);
+        let is_there = way == Way::There;
+        let call = match way {
             Way::There | Way::Coming { .. } => None,
             // Whoever holds the claim makes the call; if they have died, a retry finds the claim over.
             Way::Call { is_claimed, .. } if is_anothers && (is_claimed || takes_turns) => None,
@@ -209,7 +218,7 @@ impl Case<'_> {
         let see =
             See { target: target.clone(), aim, not_before, until: self.moment.looks_until(), is_anothers };
         let is_moved = call.is_some();
-        survey.places.push(PlaceSurvey { target: target.clone(), was: live.traffic, call, see });
+        survey.places.push(PlaceSurvey { target: target.clone(), was: live.traffic, call, is_there, see });
         is_moved
     }
 

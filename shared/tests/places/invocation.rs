@@ -392,7 +392,7 @@ impl Acting {
             return self.next_row();
         }
         let is_race = |answer: &Answer| matches!(answer, Answer::Raced(_));
-        let goes_on = interrupted.iter().all(|(step, why)| moves_one_target(step) && !is_race(why));
+        let goes_on = interrupted.iter().all(|(step, _)| moves_one_target(step));
         self.taken.traffic_failed |=
             interrupted.iter().any(|(step, why)| step.moves_traffic() && !is_race(why));
         let gravest = interrupted.iter().find(|(_, why)| is_race(why)).or(interrupted.first());

@@ -104,6 +104,22 @@ fn a_target_that_refuses_keeps_no_other_where_it_is_and_goes_back_with_the_retry
     assert_eq!((scene.phase(), scene.pages()), (Phase::RolledBack, 1));
 }
 
+/// A call that always comes too late ends as a failure, after as many races as an invocation may lose.
+#[test]
+fn a_target_that_others_keep_changing_keeps_no_other_where_it_is() {
+    let mut scene =
+        Scene::of(&[("dns", Kind::Records, 0), ("api", Kind::Alias, 1), ("web", Kind::Balancer, 2)]);
+    scene.shift("dns", "blue:90,green:10");
+    scene.shift("api", "1:90,2:10");
+    scene.shift("web", "blue:90,green:10");
+    scene.world.racing.insert("dns".parse().unwrap());
+    assert!(matches!(scene.pull(&alarm_at(scene.clock)), Outcome::Failed(_)));
+    scene.serves("dns", "blue on 90%, green on 10%");
+    scene.serves("api", "1 on 100%");
+    scene.serves("web", "blue on 100%");
+    assert_eq!((scene.phase(), scene.pages()), (Phase::RollbackFailed, 1));
+}
+
 #[test]
 fn a_place_without_a_way_back_is_a_page_and_keeps_no_other_where_it_is() {
     let mut scene = Scene::of(&[("web", Kind::Balancer, 0), ("jobs", Kind::Machine, 1)]);
@@ -365,4 +381,29 @@ fn nothing_is_opened_while_a_call_of_the_release_before_may_still_land() {
     scene.pass(seconds(30));
     scene.shift("web", "blue:90,green:10");
     scene.serves("web", "blue on 90%, green on 10%");
+}
+
+/// Found by the simulation: a person's rollback outside a release called beside an invocation whose call was under way.
+#[test]
+fn outside_a_release_a_call_that_is_under_way_is_waited_for() {
+    let mut scene = Scene::of(&[("web", Kind::Balancer, 0)]);
+    scene.shift("web", "blue:90,green:10");
+    let alarm = alarm_at(scene.clock);
+    let mut slow = scene.pulling(&alarm);
+    scene.runs_until(&mut slow, "elasticloadbalancing:");
+    scene.step(&mut slow, Fault::Late);
+    scene.world.meddle(&"web".parse().unwrap(), "blue".parse().unwrap());
+    assert_eq!(scene.pull(&alarm), Outcome::Answered(Course::Settle));
+    scene.world.meddle(&"web".parse().unwrap(), "green".parse().unwrap());
+    let command = command_at(scene.clock, None);
+    let mut asked = scene.pulling(&command);
+    scene.runs_until(&mut asked, "look at");
+    scene.lands();
+    assert_eq!(scene.finish(asked), Outcome::Answered(Course::Restore));
+    scene.serves("web", "blue on 100%");
+    assert_eq!(
+        scene.calls(0, &["elasticloadbalancing:"]).len(),
+        2,
+        "the shift, and the call that was waited for"
+    );
 }

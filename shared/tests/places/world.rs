@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) notices: Vec<Notice>,
     /// The targets of which every call fails for good.
     pub(crate) refusing: BTreeSet<TargetName>,
+    /// The targets of which every call comes too late.
+    pub(crate) racing: BTreeSet<TargetName>,
     updates: u64,
 }
 
@@ -102,7 +104,14 @@ impl World {
             rollbacks: Vec::new(),
             heard: Vec::new(),
         };
-        Self { record, things, notices: Vec::new(), refusing: BTreeSet::new(), updates: 0 }
+        Self {
+            record,
+            things,
+            notices: Vec::new(),
+            refusing: BTreeSet::new(),
+            racing: BTreeSet::new(),
+            updates: 0,
+        }
     }
 
     pub(crate) fn targets(&self) -> Vec<Target> {
@@ -149,6 +158,7 @@ impl World {
         match step {
             Step::SetTraffic(set) if self.refusing.contains(&set.target) => denied(),
             Step::Turn(turn) if self.refusing.contains(&turn.target.name) => denied(),
+            Step::Turn(turn) if self.racing.contains(&turn.target.name) => done(Err("it has changed")),
             Step::SetTraffic(set) => {
                 self.updates += 1;
                 done(self.things.get_mut(&set.target).unwrap().swap(set, self.updates))

@@ -144,6 +144,10 @@ impl Checks {
             call.step,
             release.generation
         );
+        // Somebody has released the very version again that was taken back, which is quarantined outside of this test.
+        if is_outrun(world, call) {
+            return;
+        }
         let moves = self.moves.entry((release.generation, target.clone())).or_default();
         moves.back += 1;
         assert!(
