@@ -237,7 +237,7 @@ impl Case<'_> {
         let wanted = Traffic::split(change.stable, change.candidate, weight);
         match release.phase {
             Phase::Shifting => {}
-            Phase::Complete if weight == Weight::ALL && self.live.traffic() == wanted => {
+            Phase::Complete if weight == Weight::ALL && self.live.traffic().is_like(&wanted) => {
                 return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
             }
             Phase::Held if self.request.override_reason.is_some() => {}
@@ -251,7 +251,7 @@ impl Case<'_> {
             }
         }
         let settled = change.weight == weight && change.intent.is_none() && change.claim.is_none();
-        if settled && self.live.traffic() == wanted && release.phase == Phase::Shifting {
+        if settled && self.live.traffic().is_like(&wanted) && release.phase == Phase::Shifting {
             return Ok(Shift { generation: Some(release.generation), ..nothing_to_do(wanted) });
         }
         // A state machine judges a stage by the weight that it planned, so nobody moves its target beside it. Only who completes
@@ -326,7 +326,7 @@ impl Case<'_> {
     /// Everything on the version that is the primary already: no release, only the end of leftover weights.
     fn tidy_up(&self, primary: Version) -> Result<Shift, Refusal> {
         let wanted = Traffic::all_on(primary);
-        if self.live.traffic() == wanted {
+        if self.live.traffic().is_like(&wanted) {
             return Ok(nothing_to_do(wanted));
         }
         self.check_barrier(wanted)?;
@@ -362,7 +362,12 @@ impl Case<'_> {
     fn check_completed(&self, latest: Option<&Release>) -> Result<(), Refusal> {
         let complete = latest.filter(|release| release.phase == Phase::Complete);
         for change in complete.iter().flat_map(|release| &release.changes) {
-            let serving = self.seen.situation.live.get(&change.target).and_then(Sighting::traffic);
+            let sighting = self.seen.situation.live.get(&change.target);
+            // One that could not be looked at may be going back, too.
+            if let Some(Sighting::Unseen { why }) = sighting {
+                return Err(Refusal::Unseen { why: why.clone() });
+            }
+            let serving = sighting.and_then(Sighting::traffic);
             if let Some(serving) = serving.filter(|serving| serving.primary != change.candidate) {
                 let confirmed = Traffic::all_on(change.candidate);
                 return Err(Refusal::Drifted { serving, confirmed, intended: None });
@@ -388,11 +393,11 @@ impl Case<'_> {
         let confirmed = at(change.weight);
         let is_expected = match intended {
             // An alias that has another revision than the intent's, and not its weight, was touched by somebody else.
-            Some(weight) if matches!(self.live, Serving::Alias(_)) => serving == at(weight),
-            Some(weight) => serving == confirmed || serving == at(weight),
-            None => serving == confirmed,
+            Some(weight) if matches!(self.live, Serving::Alias(_)) => serving.is_like(&at(weight)),
+            Some(weight) => serving.is_like(&confirmed) || serving.is_like(&at(weight)),
+            None => serving.is_like(&confirmed),
         };
-        if is_expected || serving == wanted {
+        if is_expected || serving.is_like(&wanted) {
             Ok(())
         } else {
             Err(Refusal::Drifted { serving, confirmed, intended })
