@@ -257,7 +257,8 @@ mod tests {
         let plan = Plan::of(by_alice(None), &situation, at("2026-03-02T12:00:00Z"));
         let plan = Plan { with: vec!["payments".parse().expect("a name")], ..plan };
         let text = anstream::adapter::strip_str(&plan.to_string()).to_string();
-        let told = "group shop: an alarm of any puts back payments, too; ripcord rollback --group shop asks for all";
+        let told =
+            "group shop: an alarm of any puts back payments, too; ripcord rollback --group shop asks for all";
         assert!(text.contains(told), "{text}");
         // Alone in its group it goes back as ever.
         assert!(!Plan { with: Vec::new(), ..plan }.to_string().contains("shop"));

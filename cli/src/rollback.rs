@@ -130,7 +130,7 @@ impl fmt::Display for Report {
 impl Cord {
     fn new(args: &Args, service: &ServiceName) -> Self {
         let Args { to, reason, caller, .. } = args;
-        let (service, to) = (service.clone(), to.clone());
+        let (service, to) = (service.clone(), *to);
         Self { service, to, reason: reason.clone(), caller: caller.clone(), release: None }
     }
 

@@ -57,6 +57,12 @@ impl Traffic {
         }
     }
 
+    /// Whether every version takes the same share in both, whichever is named first.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let alike = |version| self.share_of(version) == other.share_of(version);
+        self.versions().chain(other.versions()).all(alike)
+    }
+
     /// The versions that take traffic.
     pub fn versions(&self) -> impl Iterator<Item = Version> {
         std::iter::once(self.primary).chain(self.secondary.map(|(version, _)| version))

@@ -53,7 +53,10 @@ impl Case<'_> {
         let Live { traffic, brought: Some(Brought { version, at }), .. } = &**live else { return None };
         let good = record.known_good.iter().find(|good| good.target == target.name)?.version;
         let window_s = i64::from(record.registration.rollback.window_hours) * 3600;
-        let is_new = *version != good && since.is_none_or(|since| since < *at);
+        // What a way back brings is no release, though another invocation may be bringing it this very moment.
+        let latest = record.release.as_ref().and_then(|latest| latest.change(&target.name));
+        let goes_back = latest.is_some_and(|change| change.stable == *version);
+        let is_new = *version != good && !goes_back && since.is_none_or(|since| since < *at);
         let is_inside = *at <= fired_at && seconds_between(*at, fired_at) <= window_s;
         let change = || Change {
             target: target.name.clone(),

@@ -140,7 +140,7 @@ impl Case<'_> {
         let evidence = self.evidence("failure", generation, &reason, survey);
         let write =
             LedgerWrite { release: failed, evidence: Some(evidence), ..LedgerWrite::nothing(service) };
-        let mut steps = self.traffic_rows(survey, claimed.clone());
+        let mut steps = self.traffic_rows(survey, claimed);
         steps.push(vec![Step::Tell(Box::new(page)), Step::Write(Box::new(write))]);
         let metrics = vec![Metric::RollbackFailedCount, Metric::FailedDeployments];
         Decision { course: Course::Stuck, reason, steps, metrics }

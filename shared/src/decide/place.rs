@@ -172,7 +172,12 @@ impl Case<'_> {
             match self.situation.live.get(&target.name) {
                 _ if !has_flags => {}
                 Some(Sighting::Place(live)) => {
+                    let is_moved = survey.places.iter().any(|it| it.target == *target && it.call.is_some());
                     self.survey_aim(survey, target, live, Aim::FlagsOff, None);
+                    // One call at a time: what goes back as a whole is looked at again, and its flags go off then.
+                    if let Some(flags) = survey.places.last_mut().filter(|_| is_moved) {
+                        flags.call = None;
+                    }
                 }
                 Some(Sighting::Unseen { why }) => {
                     let why = why.clone();

@@ -7,5 +7,6 @@ mod ecs;
 mod load_balancer;
 mod records;
 mod rig;
+mod stack;
 mod state_machine;
 mod together;

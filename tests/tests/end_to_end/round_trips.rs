@@ -40,7 +40,8 @@ pub(crate) fn sequential_until_restored(calls: &[JournalEntry]) -> usize {
 pub(crate) fn depths(calls: &[JournalEntry]) -> Vec<usize> {
     let span = |call: &JournalEntry| {
         let arrived_ms = call.time.as_microsecond() as f64 / 1_000.0;
-        (arrived_ms, arrived_ms + call.duration_ms.unwrap())
+        // What was not answered was awaited by nobody.
+        (arrived_ms, arrived_ms + call.duration_ms.unwrap_or(f64::INFINITY))
     };
     let mut depths: Vec<usize> = Vec::new();
     for (index, call) in calls.iter().enumerate() {

@@ -159,7 +159,7 @@ fn one_that_cannot_go_back_does_not_make_the_next_one_wait() {
     let moment = moment(at("10:05:00"));
     let decision = decide_in_company(&alarm, &worlds[0].situation(), moment, company);
     assert_eq!(decision.course, Course::Hold);
-    let mut after = worlds.clone();
+    let mut after = worlds;
     after[0].take(&decision.steps).unwrap();
     // Neither does it in a repetition of the alarm, which finds it held.
     let again = cast_of(&after);

@@ -95,7 +95,8 @@ fn a_target_elsewhere_says_by_which_role_it_is_reached() {
         accepted("/targets", target(json!({ "role_arn": ROLE, "external_id": id })));
     }
     for id in ["a".to_owned(), "a".repeat(1225), "two words".to_owned(), "köln".to_owned()] {
-        let expected = format!("targets[0].external_id is {id:?}: 2 to 1224 letters, digits or any of _+=,.@:/-");
+        let expected =
+            format!("targets[0].external_id is {id:?}: 2 to 1224 letters, digits or any of _+=,.@:/-");
         refused("/targets", target(json!({ "role_arn": ROLE, "external_id": id })), &expected);
     }
     refused(

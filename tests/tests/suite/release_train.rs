@@ -167,7 +167,7 @@ fn what_a_train_starts_is_what_a_release_reads() {
     let data = json!({ "release": release, "requested_by": "ada" });
     let input = filled(&state(&machine, "Release")["Parameters"]["Input"], &data);
     let request: ReleaseRequest = serde_json::from_value(input).unwrap();
-    assert_eq!((request.service, request.requested_by.as_deref()), (car.service.clone(), Some("ada")));
+    assert_eq!((request.service, request.requested_by.as_deref()), (car.service, Some("ada")));
     // Whatever a car may say has a default, because a path that selects nothing ends the execution.
     let full = json!({
         "service": "checkout-us", "version": "7", "target": "api", "strategy": "x", "stages": "5",

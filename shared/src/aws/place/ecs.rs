@@ -1,7 +1,6 @@
 //! Looking at a service of ECS, and moving it.
 
 use aws_sdk_ecs::operation::describe_services::{DescribeServicesError, DescribeServicesOutput};
-use aws_sdk_ecs::operation::list_service_deployments::ListServiceDeploymentsError;
 use aws_sdk_ecs::operation::stop_service_deployment::StopServiceDeploymentError;
 use aws_sdk_ecs::operation::stop_task::StopTaskError;
 use aws_sdk_ecs::operation::update_service::UpdateServiceError;
@@ -59,11 +58,11 @@ pub(super) async fn observe(aws: &Aws, place: &Service) -> Result<Option<Live>, 
     };
     let mut began_at = answers::primary(service).and_then(types::Deployment::created_at).copied();
     // Whoever else moves a service does so without service deployments.
-    if seen.controller == Controller::Ecs {
-        if let Some(deployment) = newest(&listed?) {
-            began_at = deployment.created_at().copied().or(began_at);
-            seen.flight = Some(flight(aws, place, service, deployment).await?);
-        }
+    if seen.controller == Controller::Ecs
+        && let Some(deployment) = newest(&listed?)
+    {
+        began_at = deployment.created_at().copied().or(began_at);
+        seen.flight = Some(flight(aws, place, service, deployment).await?);
     }
     let brought = answers::brought(&seen, began_at.as_ref());
     Ok(Some(Live { traffic, brought, seen: PlaceSeen::EcsService(Box::new(seen)) }))
@@ -93,11 +92,10 @@ async fn in_flight(aws: &Aws, place: &Service) -> Result<Vec<ServiceDeploymentBr
         Ok(answer) => Ok(answer.service_deployments.unwrap_or_default()),
         // What the service itself shows tells then, and whether there is one at all.
         Err(error)
-            if error.as_service_error().is_some_and(|error| match error {
-                ListServiceDeploymentsError::ServiceNotFoundException(_)
-                | ListServiceDeploymentsError::ClusterNotFoundException(_)
-                | ListServiceDeploymentsError::UnsupportedFeatureException(_) => true,
-                _ => false,
+            if error.as_service_error().is_some_and(|error| {
+                error.is_service_not_found_exception()
+                    || error.is_cluster_not_found_exception()
+                    || error.is_unsupported_feature_exception()
             }) =>
         {
             Ok(Vec::new())

@@ -20,6 +20,8 @@ use crate::scene::{Scene, alarm_now, outcome, workspace};
 
 /// Long against everything else, so that calls which overlap are told from calls which follow.
 const ANSWER_DELAY_MS: u64 = 100;
+/// A lease lasts as long as its invocation may, which is 30 seconds at most.
+const LEASE_LOOKS_MAX: usize = 200;
 /// As many deliveries of one alarm come at once.
 const AT_ONCE: usize = 20;
 
@@ -56,8 +58,20 @@ pub(super) async fn register(scene: &Scene, targets: Value) {
 pub(super) async fn release(scene: &Scene, subject: &impl Subject, percent: u32) {
     let (stable, candidate) = subject.versions();
     let weights = format!("{stable}:{},{candidate}:{percent}", 100 - percent);
-    scene.stage.weights(&scene.local, &weights).await.unwrap();
-    scene.local.journal().clear();
+    let mut last = None;
+    // A call of an invocation that was cut may still land until its lease has ended: until then nothing is opened.
+    for _ in 0..LEASE_LOOKS_MAX {
+        match scene.stage.weights(&scene.local, &weights).await {
+            Ok(_) => {
+                scene.local.journal().clear();
+                return;
+            }
+            Err(error) if error.to_string().contains("being moved by another") => last = Some(error),
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the lease never ended: {last:?}");
 }
 
 /// The calls that moved the place, or tried to and were answered as done.

@@ -42,13 +42,11 @@ impl There {
     fn targets(&self) -> Vec<Value> {
         let LoadBalancer { listener_arn, rule_arn, blue_arn, green_arn, .. } = &self.balancer;
         let region = (self.region != REGION).then_some(self.region);
-        let web = |name: &str, rule: &str| {
-            json!({"name": name, "kind": "load_balancer", "rule": rule, "target_groups": [blue_arn, green_arn]})
-        };
+        let web = |name: &str, rule: &str| json!({"name": name, "kind": "load_balancer", "rule": rule, "target_groups": [blue_arn, green_arn]});
         let alias = &self.flow.alias_arn;
-        let flow = json!({"name": self.name("flow"), "kind": "state_machine_alias", "state_machine_alias": alias});
-        let mut targets =
-            vec![web(&self.name("web"), listener_arn), web(&self.name("api"), rule_arn), flow];
+        let flow =
+            json!({"name": self.name("flow"), "kind": "state_machine_alias", "state_machine_alias": alias});
+        let mut targets = vec![web(&self.name("web"), listener_arn), web(&self.name("api"), rule_arn), flow];
         for target in &mut targets {
             if let Some(region) = region {
                 target["region"] = json!(region);
@@ -93,7 +91,8 @@ async fn ten(scene: &Scene) -> Vec<There> {
     for region in REGIONS {
         regions.push(There::set(scene, region).await);
     }
-    let function = json!({"name": "function", "kind": "lambda_alias", "function": "checkout", "alias": "live"});
+    let function =
+        json!({"name": "function", "kind": "lambda_alias", "function": "checkout", "alias": "live"});
     let targets = regions.iter().flat_map(There::targets).chain([function]).collect();
     rig::register(scene, targets).await;
     release(scene, &regions).await;

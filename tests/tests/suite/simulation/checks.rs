@@ -266,7 +266,9 @@ impl Checks {
         let Some(release) = &world.record.release else { return !matches!(signal, Signal::Operator(_)) };
         match signal {
             Signal::Operator(_) => false,
-            Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_) => !self.meddled && !self.may_be_left(release),
+            Signal::Pipeline(_) | Signal::Deployment(_) | Signal::Arrival(_) => {
+                !self.meddled && !self.may_be_left(release)
+            }
             Signal::Alarm(alarm) => {
                 let written = self.written.get(&release.generation).copied().unwrap_or(release.opened_at);
                 let is_clear = alarm.changed_at < release.opened_at || alarm.changed_at > written;

@@ -174,7 +174,12 @@ fn policy_statements<'node>(policy: &'node Yaml<'node>) -> Vec<&'node Yaml<'node
     let statements = list(get(policy, "Properties.PolicyDocument.Statement").unwrap());
     let inner = |statement: &'node Yaml<'node>| match plain(statement) {
         Yaml::Sequence(choice) => choice.get(1).map(plain).unwrap(),
-        _ => statement,
+        Yaml::Representation(..)
+        | Yaml::Value(_)
+        | Yaml::Mapping(_)
+        | Yaml::Tagged(..)
+        | Yaml::Alias(_)
+        | Yaml::BadValue => statement,
     };
     statements.into_iter().map(inner).collect()
 }
