@@ -1,6 +1,9 @@
 //! The places that are no aliases of functions, on the real SDK clients.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects, and fails on everything else")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it expects, and fails on everything else"
+)]
 
 mod api_stage;
 mod configuration;
