@@ -90,7 +90,8 @@ impl History {
     /// The first time something that was never told may be told; nothing moves. The second time there is nothing to do.
     fn deciding_again_changes_nothing(&mut self) {
         // Who asks again for what a place has no way to is paged again.
-        if self.is_stuck() || !self.checks.blocked.is_empty() || self.checks.outrun {
+        // Outside a release a person's command goes to what is known to be good, wherever somebody has moved a place since.
+        if self.checks.meddled || self.is_stuck() || !self.checks.blocked.is_empty() || self.checks.outrun {
             return;
         }
         for round in 0..2 {
