@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use ripcord::aws::KeepError;
+use ripcord::aws::{KeepError, Triggers};
 use ripcord::deployment::Place as Shifted;
 use ripcord::names::{ServiceName, TargetName, Version};
 use ripcord::place::stack::Stack;
@@ -61,6 +61,8 @@ pub(crate) struct Applied {
     mended: Vec<String>,
     /// The versions that were registered as last known good by this command.
     stable: BTreeMap<TargetName, Version>,
+    /// What is to be known of rollback triggers that CloudFormation was given, or did not take.
+    triggers: Vec<String>,
 }
 
 pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> {
@@ -83,16 +85,17 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<Applied, Failure> 
         Some(_) | None => Vec::new(),
     };
     let stable = good.iter().map(|good| (good.target.clone(), good.version)).collect();
+    let triggers = session.write_triggers(&registration).await?;
     let service = service.clone();
     match before {
         Some(record) if changes.is_empty() && good.is_empty() && mended.is_empty() => {
             let registration_version = record.registration_version;
-            Ok(Applied { service, registration_version, changed: false, changes, mended, stable })
+            Ok(Applied { service, registration_version, changed: false, changes, mended, stable, triggers })
         }
         before => {
             let registration_version =
                 session.aws.ledger.register(&registration, before.as_ref(), good, &home).await?;
-            Ok(Applied { service, registration_version, changed: true, changes, mended, stable })
+            Ok(Applied { service, registration_version, changed: true, changes, mended, stable, triggers })
         }
     }
 }
@@ -238,6 +241,25 @@ impl Session {
         }
     }
 
+    /// Gives each stack the rollback triggers that are registered for it.
+    async fn write_triggers(&self, registration: &Registration) -> Result<Vec<String>, Failure> {
+        let mut said = Vec::new();
+        for target in &registration.targets {
+            let TargetPlace::Stack(stack) = &target.place else { continue };
+            let written = self.aws.write_rollback_triggers(&target.reach, stack).await;
+            match written.map_err(|failed| Failure::new(Kind::AwsCallFailed, failed.to_string()))? {
+                Triggers::AsTheyShouldBe => {}
+                Triggers::Written => said.push(format!("{}: its rollback triggers are being written", target.name)),
+                Triggers::WithNextDeployment => said.push(format!(
+                    "{}: CloudFormation takes rollback triggers only along with a change; give them to the next deployment \
+                     of {} (--rollback-configuration)",
+                    target.name, stack.stack
+                )),
+            }
+        }
+        Ok(said)
+    }
+
     /// The places of a registration for which the ledger does not name its service.
     async fn leading_nowhere(&self, registration: &Registration) -> Result<Vec<String>, Failure> {
         let mut places = Vec::new();
@@ -317,6 +339,9 @@ impl fmt::Display for Applied {
         }
         for (target, version) in &self.stable {
             writeln!(f, "  {target}: version {version} is the last known good one")?;
+        }
+        for said in &self.triggers {
+            writeln!(f, "  {said}")?;
         }
         Ok(())
     }
@@ -430,6 +455,7 @@ mod tests {
             changes: changes(&example::shifting().record.registration, &registration),
             mended: vec!["lambda:checkout:live".to_owned()],
             stable: [("api".parse().expect("a name"), Version::new(7).expect("a version"))].into(),
+            triggers: Vec::new(),
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&applied.to_string()).to_string(), @r"
         checkout: registered, registration 4

@@ -30,7 +30,7 @@ pub use facts::Scope;
 pub use http::answer_of;
 pub use ledger::{AlarmService, Group, Ledger, LedgerError, Member, RegistrationError};
 pub use observe::{Observed, observe, observe_deployed};
-pub use place::{KeepError, TEMPLATE_BYTES_MAX};
+pub use place::{KeepError, TEMPLATE_BYTES_MAX, Triggers};
 pub use reach::PlaceClients;
 
 /// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.

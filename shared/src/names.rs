@@ -185,6 +185,16 @@ impl Version {
         (number > 0).then(|| number.to_string().parse().ok()).flatten()
     }
 
+    /// A published version of a function, which only a number names: never `$LATEST`, which changes under its users' feet.
+    pub fn published(value: &str) -> Result<Self, InvalidName> {
+        let version = value.parse::<Self>().ok().filter(|version| version.number().is_some());
+        version.ok_or_else(|| InvalidName {
+            what: "the version",
+            value: value.to_owned(),
+            rule: "the number of a published version (not $LATEST, not an alias)",
+        })
+    }
+
     /// The name as AWS writes it.
     pub fn as_str(&self) -> &str {
         &self.0

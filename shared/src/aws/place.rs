@@ -22,7 +22,7 @@ mod stack;
 mod state_machine;
 
 pub(super) use memory::Memory;
-pub use stack::{KeepError, TEMPLATE_BYTES_MAX};
+pub use stack::{KeepError, TEMPLATE_BYTES_MAX, Triggers};
 
 /// What is on its way is looked at this often: seldom enough for the slowest of AWS's limits on calls.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

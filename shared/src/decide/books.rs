@@ -311,9 +311,16 @@ impl Case<'_> {
             artefact: change.artefact.clone(),
             at: self.moment.now,
             automatic: self.nobody_asked(),
-            quarantines: self.found_bad(),
+            quarantines: self.found_bad() && !self.takes_turns(&change.target),
             reason: reason.to_string(),
         }
+    }
+
+    /// Whether a target's versions come again: a group that was rolled back has other tasks in it the next time, and refusing its
+    /// name would refuse every release but one.
+    fn takes_turns(&self, target: &TargetName) -> bool {
+        let target = self.situation.record.registration.target(target);
+        target.is_some_and(|target| target.place.versions_take_turns())
     }
 
     /// Whether the candidate was found to be bad, and not merely unproved or unapproved.

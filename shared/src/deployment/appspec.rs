@@ -91,8 +91,8 @@ impl AliasShift {
         Ok(Self {
             function: name_of(function).parse()?,
             alias: alias.parse()?,
-            current: current.parse()?,
-            target: target.parse()?,
+            current: Version::published(current)?,
+            target: Version::published(target)?,
         })
     }
 }

@@ -18,8 +18,10 @@ use crate::place::{Live, Seen as SeenOf};
 use crate::traffic::Traffic;
 
 mod kept;
+mod triggers;
 
 pub use kept::{KeepError, TEMPLATE_BYTES_MAX};
+pub use triggers::Triggers;
 
 /// Looks at it; nothing if there is none.
 pub(super) async fn observe(aws: &Aws, place: &Stack) -> Result<Option<Live>, CallFailed> {

@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::types::{
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_smithy_mocks::{Rule, mock};
-use ripcord::aws::{Interruption, KeepError, TEMPLATE_BYTES_MAX, take};
+use ripcord::aws::{Interruption, KeepError, TEMPLATE_BYTES_MAX, Triggers, take};
 use ripcord::names::Version;
 use ripcord::place::stack::{Seen, Stack as Place_};
 use ripcord::place::{Aim, Call, Live, Place, Seen as PlaceSeen, Wanted, Way};
@@ -421,5 +421,45 @@ async fn what_could_not_be_deployed_again_is_refused_by_name() {
     assert_eq!(
         unsettled.unwrap_err().to_string(),
         "stack checkout is UPDATE_IN_PROGRESS: its template is kept once it is complete"
+    );
+}
+
+/// The same stack with rollback triggers in its registration.
+fn with_triggers() -> ripcord::place::stack::Stack {
+    let alarm = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:checkout-errors";
+    let triggers = json!({ "alarms": [alarm], "monitoring_minutes": 30 });
+    serde_json::from_value(json!({ "stack": "checkout", "rollback_triggers": triggers })).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_triggers_are_written_and_everything_else_stays() {
+    let described = || describes(described(StackStatus::UpdateComplete));
+    let written = mock!(CloudFormation::update_stack)
+        .match_requests(|update| {
+            let wanted = update.rollback_configuration().unwrap();
+            let parameters = update.parameters();
+            update.use_previous_template() == Some(true)
+                && update.template_body().is_none()
+                && parameters.iter().all(|parameter| parameter.use_previous_value() == Some(true))
+                && wanted.monitoring_time_in_minutes() == Some(30)
+                && wanted.rollback_triggers()[0].r#type() == Some("AWS::CloudWatch::Alarm")
+        })
+        .then_output(|| UpdateStackOutput::builder().build());
+    let scene = Scene::new(&[&described(), &has_template("{}"), &written]);
+    let answer = scene.aws.write_rollback_triggers(&Reach::default(), &with_triggers()).await;
+    assert_eq!(answer, Ok(Triggers::Written));
+
+    // CloudFormation takes them only along with a change, and says so by finding nothing to do.
+    let refused = refusing!(update_stack, "ValidationError", "No updates are to be performed.");
+    let scene = Scene::new(&[&described(), &has_template("{}"), &refused]);
+    let answer = scene.aws.write_rollback_triggers(&Reach::default(), &with_triggers()).await;
+    assert_eq!(answer, Ok(Triggers::WithNextDeployment));
+
+    // Where none are registered, nothing is asked.
+    let scene = Scene::new(&[]);
+    let none = serde_json::from_value(json!({ "stack": "checkout" })).unwrap();
+    assert_eq!(
+        scene.aws.write_rollback_triggers(&Reach::default(), &none).await,
+        Ok(Triggers::AsTheyShouldBe)
     );
 }
