@@ -4,6 +4,7 @@
 //! [`simulation`] lives through generated histories, [`scenarios`] through some that are written by hand.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod adopting;
 mod call;
 mod invocation;
 mod scenarios;
