@@ -46,6 +46,8 @@ impl Case<'_> {
         }
         // Of a hold that a person overrides, nothing is left to tell.
         intending.report = Report::NotDue;
+        // Whoever was bringing it back has died, and somebody takes it further: nothing of that way back is finished any more.
+        intending.going_back = None;
         let confirmed = Change { weight, intent: None, claim: None, ..change.clone() };
         let others = intending.changes.iter().filter(|other| other.target != change.target);
         let is_complete = { others }.all(Change::is_on_candidate) && completes == Completes::Now;
