@@ -2,7 +2,7 @@
 //! what can be seen of it, the calls that move it, and its rows of the decision table as one `match` over what was seen.
 //!
 //! An alias of a function is compared and swapped, and is decided on in [`crate::decide`] and [`crate::shift`] themselves.
-//! Every other kind answers [`Place::way`]. It must not call, wait or read a clock.
+//! Every other kind answers [`Place::way_to`]. It must not call, wait or read a clock.
 
 use std::fmt;
 
