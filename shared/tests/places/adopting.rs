@@ -1,5 +1,8 @@
 //! What was released without a word: found where AWS says what was brought to a place, and when.
-#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects, and fails on everything else")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it expects, and fails on everything else"
+)]
 
 use jiff::Timestamp;
 use ripcord::decide::{Course, Decision, Moment, decide};
