@@ -234,6 +234,8 @@ fn served(registration: &Registration, target: &Target, version: Version) -> (Re
         report: Report::NotDue,
         traffic_at: None,
         going_back: None,
+        cord: None,
+        commit: None,
         run: None,
         deployment: None,
     };

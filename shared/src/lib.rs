@@ -18,6 +18,7 @@ pub mod measure;
 pub mod metrics;
 pub mod names;
 pub mod notice;
+pub mod page;
 pub mod pipeline;
 pub mod place;
 pub mod plan;
@@ -29,6 +30,7 @@ pub mod shift;
 pub mod signal;
 pub mod situation;
 pub mod strategy;
+pub mod timeline;
 pub mod traffic;
 pub mod train;
 

@@ -7,6 +7,10 @@ use crate::deployment::Deployment;
 use crate::names::{Generation, RevisionId, ServiceName, TargetName, Version, Weight};
 use crate::pipeline::Run;
 
+mod cord;
+
+pub use cord::{Commit, Cord, PulledBy};
+
 /// One attempt to move a service from its stable to its candidate versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +47,12 @@ pub struct Release {
     /// The deployment that moves its traffic, if CodeDeploy does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Box<Deployment>>,
+    /// Who or what said last that it has to go back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cord: Option<Box<Cord>>,
+    /// The commit that it brings, if whoever opened it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Box<Commit>>,
 }
 
 /// Why the places of a release are being put back. AWS may take longer over it than any invocation lives, and whoever is told

@@ -474,6 +474,8 @@ pub(crate) fn fresh(
         report: crate::release::Report::NotDue,
         traffic_at: None,
         going_back: None,
+        cord: None,
+        commit: None,
         run: None,
         deployment: None,
     }

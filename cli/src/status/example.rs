@@ -51,6 +51,8 @@ pub(crate) fn shifting() -> Situation {
         report: Report::NotDue,
         traffic_at: Some(at("2026-03-02T11:48:00Z")),
         going_back: None,
+        cord: None,
+        commit: None,
         run: None,
         deployment: None,
     };

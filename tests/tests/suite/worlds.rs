@@ -106,6 +106,8 @@ pub(crate) fn canary() -> Release {
         report: Report::NotDue,
         traffic_at: Some(at("10:00:00")),
         going_back: None,
+        cord: None,
+        commit: None,
         run: None,
         deployment: None,
     }

@@ -116,6 +116,8 @@ impl Case<'_> {
             // Without our hook before traffic nobody says when it begins.
             traffic_at: (!asks_first).then_some(opened_at),
             going_back: None,
+            cord: None,
+            commit: None,
             run: None,
             deployment: Some(Box::new(Deployment {
                 id: state.id.clone(),
