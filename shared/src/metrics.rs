@@ -1,6 +1,7 @@
 //! Metrics in the embedded metric format: one JSON line on standard output, which CloudWatch Logs turns into metrics.
 //!
-//! Dimensions are the service alone. A dimension per release would cost a metric per release.
+//! Each is published twice: by service, and without a dimension, because an alarm cannot search for the metrics of all
+//! services. A dimension per release would cost a metric per release.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub enum Metric {
     ManualRollbackCount,
     /// From the signal to traffic being back.
     RollbackTimeMinutes(f64),
+    /// From the commit to its release being complete.
+    LeadTimeHours(f64),
     /// Traffic should be back and is not.
     RollbackFailedCount,
     /// An alarm fired and nothing had been released.
@@ -37,6 +40,28 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// The names of all metrics, which dashboards and alarms may use.
+    pub const NAMES: [&str; 13] = [
+        "AlarmWithoutChangeCount",
+        "AutoRollbackCount",
+        "CanaryHealthScore",
+        "CanaryTrafficPercentage",
+        "DeploymentCount",
+        "DeploymentDuration",
+        "FailedDeployments",
+        "LeadTime",
+        "ManualRollbackCount",
+        "RollbackCount",
+        "RollbackFailedCount",
+        "RollbackTime",
+        "SuccessfulDeployments",
+    ];
+
+    /// Its name in CloudWatch.
+    pub fn name(self) -> &'static str {
+        self.name_unit_value().0
+    }
+
     fn name_unit_value(self) -> (&'static str, &'static str, f64) {
         match self {
             Self::DeploymentCount => ("DeploymentCount", "Count", 1.0),
@@ -48,6 +73,7 @@ impl Metric {
             Self::AutoRollbackCount => ("AutoRollbackCount", "Count", 1.0),
             Self::ManualRollbackCount => ("ManualRollbackCount", "Count", 1.0),
             Self::RollbackTimeMinutes(minutes) => ("RollbackTime", "None", minutes),
+            Self::LeadTimeHours(hours) => ("LeadTime", "None", hours),
             Self::RollbackFailedCount => ("RollbackFailedCount", "Count", 1.0),
             Self::AlarmWithoutChangeCount => ("AlarmWithoutChangeCount", "Count", 1.0),
             Self::CanaryHealthScore(score) => ("CanaryHealthScore", "None", score),
@@ -63,7 +89,7 @@ pub fn emf_line(namespace: &str, service: &ServiceName, metrics: &[Metric], at: 
             "Timestamp": at.as_millisecond(),
             "CloudWatchMetrics": [{
                 "Namespace": namespace,
-                "Dimensions": [["Service"]],
+                "Dimensions": [["Service"], []],
                 "Metrics": metrics
                     .iter()
                     .map(|metric| {
@@ -87,6 +113,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_metric_is_in_the_list_of_names() {
+        let every = [
+            Metric::AlarmWithoutChangeCount,
+            Metric::AutoRollbackCount,
+            Metric::CanaryHealthScore(1.0),
+            Metric::CanaryTrafficPercentage(1.0),
+            Metric::DeploymentCount,
+            Metric::DeploymentDurationMinutes(1.0),
+            Metric::FailedDeployments,
+            Metric::LeadTimeHours(1.0),
+            Metric::ManualRollbackCount,
+            Metric::RollbackCount,
+            Metric::RollbackFailedCount,
+            Metric::RollbackTimeMinutes(1.0),
+            Metric::SuccessfulDeployments,
+        ];
+        assert_eq!(every.map(Metric::name), Metric::NAMES);
+    }
+
+    #[test]
     fn a_line_is_what_cloudwatch_logs_extracts_metrics_from() {
         let metrics = [Metric::RollbackCount, Metric::RollbackTimeMinutes(0.25)];
         let service = "checkout".parse().expect("a service name");
@@ -98,7 +144,7 @@ mod tests {
                 "Timestamp": 1_767_225_600_000_i64,
                 "CloudWatchMetrics": [{
                     "Namespace": "ripcord/Deployments",
-                    "Dimensions": [["Service"]],
+                    "Dimensions": [["Service"], []],
                     "Metrics": [
                         { "Name": "RollbackCount", "Unit": "Count" },
                         { "Name": "RollbackTime", "Unit": "None" },

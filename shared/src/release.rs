@@ -254,6 +254,13 @@ impl Release {
         self.traffic_at.is_none() && self.changes.iter().all(is_bare)
     }
 
+    /// From the commit to the release being complete; nothing if it is not complete, or the commit's time is not known.
+    pub fn lead_time(&self) -> Option<jiff::SignedDuration> {
+        let committed_at = self.commit.as_ref()?.at?;
+        let ended_at = self.ended_at.filter(|_| self.phase == Phase::Complete)?;
+        Some(ended_at.duration_since(committed_at))
+    }
+
     /// The record after `event`: the next phase, one write further.
     pub fn after(
         &self,

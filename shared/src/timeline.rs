@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::names::{Generation, ServiceName, TargetName, Weight};
 use crate::release::{Commit, Cord, Phase};
 
+mod silent;
+mod told;
+mod writes;
+
+pub use silent::{Silent, silent};
+pub use told::{AwsEvent, Whom, read_aws_event};
+pub use writes::{moments, what_counts};
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
