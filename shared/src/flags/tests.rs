@@ -1,0 +1,1 @@
+//! What flags answer, and what is refused.
