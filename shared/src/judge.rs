@@ -26,6 +26,7 @@ mod judgement;
 mod likelihood;
 mod observations;
 mod proof;
+mod replay;
 mod split;
 mod wealth;
 
@@ -36,6 +37,7 @@ pub use observations::{
     StageLimits, Unmeasured,
 };
 pub use proof::requests_to_prove;
+pub use replay::{Course, Known, replay};
 
 use crate::signal::AlarmState;
 use against::{Case, Counted, hear, sum};

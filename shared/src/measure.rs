@@ -18,12 +18,14 @@ use crate::shift::Refusal;
 use crate::situation::Sighting;
 use crate::traffic::Traffic;
 
+mod back;
 mod counts;
 pub(crate) mod expression;
 mod gauges;
 mod minutes;
 mod questions;
 
+pub use back::{LookBack, Served};
 pub(crate) use questions::dead_letter_query;
 pub use questions::questions;
 

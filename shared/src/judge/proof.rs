@@ -60,6 +60,25 @@ pub fn requests_to_prove(limit: f64, expected_rate: f64) -> Option<u64> {
     Some(enough as u64)
 }
 
+/// The smallest limit that a tally proves; nothing if it proves none.
+pub(super) fn proved_limit(tally: Tally) -> Option<f64> {
+    let proves = |limit: f64| evidence(tally, limit).is_enough();
+    let (mut unproved, mut proved) = (0.0, 1.0);
+    if !proves(proved) {
+        return None;
+    }
+    // The evidence grows with the limit. Half of the span goes each time, and 40 halves are finer than any rate.
+    for _ in 0..40 {
+        let middle = (unproved + proved) / 2.0;
+        if proves(middle) {
+            proved = middle;
+        } else {
+            unproved = middle;
+        }
+    }
+    Some(proved)
+}
+
 /// How many more requests a proof needs, if bad ones go on as they did. Nothing if none are enough.
 pub(super) fn needed(tally: Tally, limit: f64) -> Option<u64> {
     let requests = requests_to_prove(limit, tally.rate().unwrap_or(0.0))?;

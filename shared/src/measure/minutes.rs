@@ -6,7 +6,7 @@ use crate::names::Weight;
 use crate::pipeline::{Run, Tempo};
 
 /// CloudWatch keeps minutes for fifteen days, and refuses to be asked for them beyond that.
-const KEPT_MINUTES: u32 = 15 * 24 * 60 - 60;
+pub(super) const KEPT_MINUTES: u32 = 15 * 24 * 60 - 60;
 
 /// The whole minutes of a stage that count so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
