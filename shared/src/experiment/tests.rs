@@ -1,0 +1,3 @@
+mod properties;
+mod reference;
+mod simulation;
