@@ -4,14 +4,21 @@
 //! them worthless, so a report calls no winner before the planned sample is reached, and the judge of releases, which looks every
 //! minute, uses none of them. It must not read a file, a clock or the network.
 
+pub mod comparison;
 pub mod contingency;
 pub mod correction;
 pub mod distribution;
+pub mod document;
 pub mod mean;
+pub mod observed;
+pub mod plan;
 pub mod power;
 pub mod proportion;
 pub mod rank;
+pub mod report;
 pub mod split;
+mod verdict;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 
