@@ -57,9 +57,9 @@ fn flatten(value: &Value, path: String, fields: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// Targets and guards are known by their names: one that is taken out does not make all others look changed.
+/// Targets and guards are known by their names, and a text by itself: one that is taken out does not make all others look changed.
 fn key_of(item: &Value, index: usize) -> String {
-    let named = item.get("name").or_else(|| item.get("alarm")).and_then(Value::as_str);
+    let named = item.get("name").or_else(|| item.get("alarm")).unwrap_or(item).as_str();
     named.map_or_else(|| index.to_string(), str::to_owned)
 }
 

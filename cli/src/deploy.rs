@@ -160,6 +160,7 @@ async fn check(
         ask: Ask::Open { request: Box::new(request.clone()), execution: machine.to_owned() },
         requested_by: request.requested_by.clone(),
         override_reason: request.override_reason.clone(),
+        at_once: false,
     };
     let target = target_of(&shift, &situation).map_err(refused)?;
     let not_an_alias = || refused(Refusal::NotAnAlias { target: target.name.clone() });

@@ -32,6 +32,10 @@ pub(crate) enum Kind {
     RegistrationRefused,
     StableUnclear,
     ServiceUnknown,
+    FlagUnknown,
+    FlagsMissing,
+    FlagsUnclear,
+    FlagsOvertaken,
     NothingReleased,
     AlarmUnknown,
     WaiverUnexplained,
@@ -64,6 +68,10 @@ impl Kind {
             Self::RegistrationRefused => "registration_refused",
             Self::StableUnclear => "stable_unclear",
             Self::ServiceUnknown => "service_unknown",
+            Self::FlagUnknown => "flag_unknown",
+            Self::FlagsMissing => "flags_missing",
+            Self::FlagsUnclear => "flags_unclear",
+            Self::FlagsOvertaken => "flags_overtaken",
             Self::NothingReleased => "nothing_released",
             Self::AlarmUnknown => "alarm_unknown",
             Self::WaiverUnexplained => "waiver_unexplained",
@@ -96,6 +104,10 @@ impl Kind {
             | Self::RegistrationRefused
             | Self::StableUnclear
             | Self::ServiceUnknown
+            | Self::FlagUnknown
+            | Self::FlagsMissing
+            | Self::FlagsUnclear
+            | Self::FlagsOvertaken
             | Self::NothingReleased
             | Self::AlarmUnknown
             | Self::WaiverUnexplained

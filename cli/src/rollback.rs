@@ -134,6 +134,11 @@ impl Cord {
         Self { service, to, reason: reason.clone(), caller: caller.clone(), release: None }
     }
 
+    /// To put whatever is latest back.
+    pub(crate) fn latest(service: &ServiceName, reason: Option<String>, caller: Caller) -> Self {
+        Self { service: service.clone(), to: None, reason, caller, release: None }
+    }
+
     /// To put a release back that is under way, and nothing else.
     pub(crate) fn of(release: &Release, reason: String, caller: Caller) -> Self {
         let (service, release) = (release.service.clone(), Some(release.generation));

@@ -9,6 +9,7 @@ Every change is checked against the shape that the pinned ministack has. A diffe
 message, because a silently missing hook would make a rehearsal prove nothing.
 """
 
+import datetime
 import functools
 import json
 import os
@@ -243,6 +244,44 @@ def deploy_configurations_as_appconfig(appconfig):
     appconfig._list_deployments = newest_first
 
 
+def associate_extensions(provisioners):
+    """Lets a stack associate AppConfig's extensions. The front tells of deployments whether or not one does."""
+
+    def create(logical_id, props, stack_name):
+        if not props.get("ExtensionIdentifier") or not props.get("ResourceIdentifier"):
+            raise ValueError("AWS::AppConfig::ExtensionAssociation requires ExtensionIdentifier and ResourceIdentifier")
+        name = provisioners._physical_name(stack_name, logical_id, max_len=64)
+        return name, {"Id": name}
+
+    handlers = {"create": create, "delete": lambda physical_id, props: None}
+    provisioners._RESOURCE_HANDLERS.setdefault("AWS::AppConfig::ExtensionAssociation", handlers)
+
+
+def watch_the_fronts_alarms(appconfig):
+    """Has AppConfig look at the alarms of the rehearsal's own evaluator, where an environment watches any.
+
+    The front answers this itself, so that asking it holds nothing up that it waits for.
+    """
+    original = getattr(appconfig, "_first_monitor_alarm", None)
+    if not callable(original) or original.__code__.co_varnames[:4] != ("app_id", "env_id", "start", "end"):
+        fail("ministack's _first_monitor_alarm has another shape than the pinned version's")
+
+    def first_monitor_alarm(app_id, env_id, start, end):
+        monitors = (appconfig._environments.get(f"{app_id}/{env_id}") or {}).get("Monitors") or []
+        watched = {monitor.get("AlarmArn") for monitor in monitors}
+        if not watched:
+            return None
+        fired = [
+            (max(start, datetime.datetime.fromisoformat(alarm["since"]).timestamp()), alarm["arn"])
+            for alarm in ask_front("GET", "/_rehearsal/alarms")
+            if alarm["arn"] in watched and alarm["state"] == "ALARM"
+        ]
+        at, arn = min(fired, default=(end + 1, None))
+        return (arn, at) if at <= end else None
+
+    appconfig._first_monitor_alarm = first_monitor_alarm
+
+
 def listen_behind_the_front(app):
     """Listens on a port of its own, while GATEWAY_PORT, from which ministack makes URLs, is the front's."""
     if not callable(getattr(app, "_resolve_port", None)):
@@ -264,6 +303,8 @@ def main():
     find_log_lines(cloudwatch_logs)
     name_crashes(lambda_runtime)
     deploy_configurations_as_appconfig(appconfig)
+    watch_the_fronts_alarms(appconfig)
+    associate_extensions(provisioners)
     codedeploy.teach(cloudformation, responses, FRONT, CODEDEPLOY_SCALE, fail)
     tell_of_stacks(cloudformation, eventbridge)
     step_functions.teach(stepfunctions, eventbridge, FRONT, fail)

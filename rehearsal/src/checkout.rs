@@ -118,6 +118,10 @@ impl Stage {
                     parameter("Architecture", "x86_64"),
                     // What they say has ended is heard of only where some are released.
                     parameter("ReleasedEcsServices", &format!("arn:aws:ecs:*:{account}:service/*")),
+                    parameter(
+                        "ReleasedConfigurations",
+                        &format!("arn:aws:appconfig:*:{account}:application/*"),
+                    ),
                     parameter("ReleasedStacks", &format!("arn:aws:cloudformation:*:{account}:stack/*")),
                     parameter("LedgerDeletionProtection", "false"),
                 ],

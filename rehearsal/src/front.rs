@@ -15,6 +15,7 @@ mod rules;
 
 use crate::{
     alarms::operations,
+    appconfig::AppConfig,
     codedeploy,
     ecs::Ecs,
     places::{Place, Places},
@@ -54,6 +55,7 @@ pub(crate) struct Front {
     pub(crate) places: Arc<Places>,
     backends: Arc<Backends>,
     ecs: Arc<Ecs>,
+    app_config: Arc<AppConfig>,
     restores: Restores,
     /// `UpdateAlias` calls go one by one, so that what each of them changed is certain.
     alias: Mutex<()>,
@@ -113,8 +115,10 @@ impl Front {
         places: Arc<Places>,
         backends: Arc<Backends>,
         ecs: Arc<Ecs>,
+        app_config: Arc<AppConfig>,
     ) -> Self {
-        Self { journal, faults, places, backends, ecs, restores: Restores::default(), alias: Mutex::new(()) }
+        let (restores, alias) = (Restores::default(), Mutex::new(()));
+        Self { journal, faults, places, backends, ecs, app_config, restores, alias }
     }
 
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Dropped> {

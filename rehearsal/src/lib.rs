@@ -6,6 +6,7 @@
 //! It must not be needed by anything that is shipped.
 
 pub mod alarms;
+mod appconfig;
 pub mod aws_client;
 pub mod backend;
 pub mod checkout;
@@ -27,6 +28,7 @@ pub mod traffic;
 mod wait;
 
 use alarms::{AlarmBoard, dispatch, metrics::MetricStore};
+use appconfig::AppConfig;
 use aws_client::AwsClient;
 use backend::{Backend, BackendError};
 use codedeploy::CodeDeploy;
@@ -358,6 +360,7 @@ impl Parts {
             Arc::clone(&places),
             Arc::clone(&backends),
             Arc::new(Ecs::new(Arc::clone(&backends), Arc::clone(&places), options.codedeploy_scale)),
+            Arc::new(AppConfig::new(Arc::clone(&backends), Arc::clone(&places))),
         ));
         tokio::spawn(bound.serve(Arc::clone(&front)));
         let ministack = ministack::start(&MinistackOptions {

@@ -9,6 +9,7 @@ mod deployments;
 mod execute;
 mod executions;
 mod facts;
+mod flag_source;
 pub mod hook;
 mod http;
 mod invoke;
@@ -27,10 +28,13 @@ pub use connect::{Aws, Clients, Connection, Endpoints, SuiteNames};
 pub use deployments::{DeploymentGroup, HOOK_ANSWER_PATIENCE, HookAnswer};
 pub use execute::{Interruption, Taken, take};
 pub use facts::Scope;
+pub use flag_source::{
+    CALLED_BY_FLAG_EVALUATOR, Fetched, FlagConfiguration, FlagSource, NoConfiguration, SessionToken,
+};
 pub use http::answer_of;
 pub use ledger::{AlarmService, Group, Ledger, LedgerError, Member, RegistrationError};
 pub use observe::{Observed, observe, observe_deployed};
-pub use place::{KeepError, TEMPLATE_BYTES_MAX, Triggers};
+pub use place::{HostedError, KeepError, NewVersion, TEMPLATE_BYTES_MAX, Triggers};
 pub use reach::PlaceClients;
 
 /// What `alarm-rollback` calls to observe, as IAM names it. What it calls to act is in its plans.
@@ -88,6 +92,19 @@ pub const OBSERVED_BY_POST_TRAFFIC_HOOK: &[&str] = &[
     "lambda:GetAlias",
     "lambda:GetFunctionConfiguration",
     "lambda:InvokeFunction",
+];
+/// What `release-recorder` calls: Lambda itself reads the stream for it, and it writes nothing but moments.
+pub const CALLED_BY_RELEASE_RECORDER: &[&str] = &[
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:GetDeployment",
+    "codedeploy:GetDeploymentGroup",
+    "codedeploy:ListDeploymentTargets",
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
 ];
 /// What `stage-validator` calls to observe.
 pub const OBSERVED_BY_STAGE_VALIDATOR: &[&str] =

@@ -8,6 +8,7 @@ use crate::attribution::Suspect;
 use crate::deployment::DeploymentStatus;
 use crate::names::{AlarmArn, DeploymentId, Generation, GroupName, ServiceName, TargetName, Version};
 use crate::place::Blocked;
+use crate::place::configuration::DeploymentNumber;
 use crate::release::Phase;
 use crate::signal::AlarmState;
 use crate::traffic::Traffic;
@@ -323,6 +324,15 @@ pub enum Reason {
         serving: Traffic,
         /// Why there is none.
         why: Blocked,
+    },
+    /// AppConfig took a deployment of the release back, for an alarm that its environment watches or because somebody said so.
+    TakenBackByAppConfig {
+        /// The release.
+        generation: Generation,
+        /// The deployment.
+        deployment: DeploymentNumber,
+        /// Who did it, in AppConfig's words.
+        why: Option<String>,
     },
     /// Something ended at a place, and nothing there was on its way back.
     NothingGoesBack {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::deployment::DeploymentChange;
 use crate::names::{AlarmArn, Generation, ServiceName, Version};
+use crate::place::configuration::DeploymentNumber;
 
 mod arrival;
 mod deployment;
@@ -119,8 +120,24 @@ pub struct Arrival {
     pub place: String,
     /// What ended, in AWS's words.
     pub what: String,
+    /// Set when what ended is a deployment that did not stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
     /// When.
     pub raised_at: Timestamp,
+}
+
+/// A deployment that AppConfig has taken back, or somebody through it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// Which.
+    pub deployment: DeploymentNumber,
+    /// Who did it, in AppConfig's words. The event does not say: AppConfig is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whether an alarm did, which its environment watches.
+    #[serde(default)]
+    pub by_alarm: bool,
 }
 
 /// What one record of an event turned out to be.
@@ -276,6 +293,10 @@ fn read_one(event: &Value, received_at: Timestamp) -> Reading {
             }
             Some("aws.cloudformation") if detail_type == arrival::STACK_STATUS => {
                 arrival::read_stack_status(event, received_at)
+            }
+            // AppConfig's guides do not agree on how its events are titled; the type inside is one.
+            Some("aws.appconfig") if event.pointer(arrival::APPCONFIG_TYPE).is_some() => {
+                arrival::read_configuration_deployment(event, received_at)
             }
             Some(source) => Reading::Foreign(format!("{detail_type:?} of {source}")),
             None => Reading::Foreign(format!("{detail_type:?} of an unnamed source")),

@@ -51,6 +51,7 @@ fn decided(words: &[&str], seen: &ShiftSituation) -> Result<Outline, Failure> {
         ask: Ask::Open { request: Box::new(request.clone()), execution: "arn:e1".to_owned() },
         requested_by: request.requested_by.clone(),
         override_reason: request.override_reason.clone(),
+        at_once: false,
     };
     checked(&request, &shift, seen, at(NOW))
 }

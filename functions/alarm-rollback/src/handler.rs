@@ -122,7 +122,7 @@ async fn answer_reading(
             vec![pull_cord(signal, &failure.service, &known, lease_until, pull).await]
         }
         Signal::Deployment(change) => answer_deployment(signal, change, lease_until, pull).await,
-        Signal::Arrival(arrival) => answer_arrival(signal, &arrival.place, lease_until, pull).await,
+        Signal::Arrival(arrival) => answer_arrival(arrival, lease_until, pull).await,
         Signal::Alarm(alarm) => {
             if let Some(reason) = uneventful(alarm) {
                 return vec![Ok(Answer {
@@ -292,7 +292,8 @@ fn report(
     pull: &Pull,
 ) -> Result<Answer, Failure> {
     let mut metrics = decision.metrics;
-    if let Some(moved_at) = moved_at {
+    // The way back of a release is counted from its record, by release-recorder.
+    if let Some(moved_at) = moved_at.filter(|_| metrics.contains(&Metric::RollbackCount)) {
         let elapsed = moved_at.duration_since(signal.raised_at());
         metrics.push(Metric::RollbackTimeMinutes(elapsed.as_secs_f64() / 60.0));
     }

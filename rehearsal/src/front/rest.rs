@@ -45,6 +45,7 @@ const APPCONFIG: &[Route] = &[
         "/applications/{}/configurationprofiles/{}/hostedconfigurationversions/{}",
         "GetHostedConfigurationVersion",
     ),
+    ("POST", "/applications/{}/configurationprofiles/{}/validators", "ValidateConfiguration"),
     ("POST", "/applications/{}/environments/{}/deployments", "StartDeployment"),
     ("GET", "/applications/{}/environments/{}/deployments", "ListDeployments"),
     ("GET", "/applications/{}/environments/{}/deployments/{}", "GetDeployment"),

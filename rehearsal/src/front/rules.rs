@@ -2,6 +2,7 @@
 //! backend each service has. Without these rules a rehearsal would accept what AWS rejects. Whatever a backend does right
 //! stays with it: BACKENDS.md says what that is, and how it was seen.
 
+mod configurations;
 mod databases;
 mod images;
 mod load_balancer;
@@ -20,6 +21,7 @@ impl Front {
             "rds" => self.database_call(call, request).await,
             // Load balancers and databases stand in networks, and moto looks for them in its own.
             "ec2" => self.backends.moto(call, request).await,
+            "appconfig" => self.configuration_call(call, request).await,
             "ecs" => self.ecs.answer(call, request).await,
             "ecr" => self.image_call(call, request).await,
             "route53" => self.record_call(call, request).await,

@@ -10,6 +10,7 @@ use super::{Aws, CallFailed};
 use crate::place::{Aim, Call, Live, Place, Seen, Wanted, Way};
 use crate::plan::{See, Turn};
 use crate::registration::Target;
+use crate::signal::TakenBack;
 use crate::situation::Sighting;
 
 mod api_stage;
@@ -22,6 +23,7 @@ mod stack;
 mod state_machine;
 
 pub(super) use memory::Memory;
+pub use configuration::{HostedError, NewVersion};
 pub use stack::{KeepError, TEMPLATE_BYTES_MAX, Triggers};
 
 /// What is on its way is looked at this often: seldom enough for the slowest of AWS's limits on calls.
@@ -48,6 +50,20 @@ impl Aws {
     pub(super) async fn look_closer(&self, target: &Target, live: &mut Live, wanted: &Wanted) {
         if let (Place::EcsService(place), Seen::EcsService(seen)) = (&target.place, &mut live.seen) {
             ecs::look_closer(&self.at(&target.reach), place, seen, wanted).await;
+        }
+    }
+
+    /// Who has taken a deployment of AppConfig back; as it was, where AppConfig does not say.
+    pub async fn explain_taken_back(&self, target: &Target, taken: TakenBack) -> TakenBack {
+        match &target.place {
+            Place::Configuration(place) => configuration::explain(&self.at(&target.reach), place, taken).await,
+            Place::LambdaAlias(_)
+            | Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_) => taken,
         }
     }
 

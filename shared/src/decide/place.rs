@@ -3,12 +3,12 @@
 
 use super::{Case, Decision, Survey, stand_down};
 use crate::names::{TargetName, Version, Weight};
-use crate::place::{Aim, Call, Live, Place, Wanted, Way};
+use crate::place::{Aim, Call, Live, Place, Seen, Wanted, Way};
 use crate::plan::{LedgerWrite, See, Step, Steps, Turn};
 use crate::reason::Reason;
 use crate::registration::Target;
 use crate::release::{Change, Claim, Phase, Release};
-use crate::signal::Arrival;
+use crate::signal::{Arrival, TakenBack};
 use crate::situation::Sighting;
 use crate::traffic::Traffic;
 
@@ -113,10 +113,41 @@ impl Case<'_> {
                 let (generation, why) = (release.generation, going_back.why.clone());
                 self.put_back(release, going_back.to, Reason::CordPulled { generation, why })
             }
+            (None, Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held) => {
+                match self.taken_back(release, arrival) {
+                    Some(reason) => self.put_back(release, None, reason),
+                    None => nothing(),
+                }
+            }
             (_, Phase::RolledBack) => self.unfinished_report(release).unwrap_or_else(nothing),
-            (None, Phase::Shifting | Phase::Complete | Phase::RollbackFailed | Phase::Held)
-            | (_, Phase::Withdrawn) => nothing(),
+            (_, Phase::Withdrawn) => nothing(),
         }
+    }
+
+    /// Why a release goes back of which AppConfig has taken back a part, if that is what an event says and what is there shows it.
+    /// What else the release has changed goes back as well: a release stands as a whole, or not at all.
+    fn taken_back(&self, release: &Release, arrival: &Arrival) -> Option<Reason> {
+        let TakenBack { deployment, why, by_alarm: _ } = arrival.taken_back.clone()?;
+        let is_gone = release.changes.iter().any(|change| {
+            let target = self.situation.record.registration.target(&change.target);
+            let is_there = target.is_some_and(|target| target.place.to_string() == arrival.place);
+            match self.situation.live.get(&change.target) {
+                Some(Sighting::Place(live)) if is_there => match &live.seen {
+                    Seen::Configuration(seen) => seen.has_taken_back(deployment, change.candidate),
+                    Seen::EcsService(_)
+                    | Seen::LoadBalancer(_)
+                    | Seen::ApiStage(_)
+                    | Seen::DnsRecords(_)
+                    | Seen::Stack(_)
+                    | Seen::StateMachineAlias(_) => false,
+                },
+                Some(
+                    Sighting::Place(_) | Sighting::Alias(_) | Sighting::Missing | Sighting::Unseen { .. },
+                )
+                | None => false,
+            }
+        });
+        is_gone.then_some(Reason::TakenBackByAppConfig { generation: release.generation, deployment, why })
     }
 
     /// Surveys a place that a release has changed.

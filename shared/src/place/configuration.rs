@@ -12,11 +12,13 @@ use super::{Blocked, Call as PlaceCall, Wanted, Way};
 use crate::names::{PlainName, Version, Weight};
 
 mod document;
+mod edit;
 mod flags;
 mod history;
 #[cfg(test)]
 mod tests;
 
+pub use edit::{Edit, EditError};
 pub use flags::{Content, Flags, Hosted, Sheet, flags_off};
 pub use history::{Deployment, DeploymentNumber, Listed, Seen, State};
 
@@ -31,9 +33,13 @@ pub struct Profile {
     pub environment: PlainName,
     /// The configuration profile's id.
     pub profile: PlainName,
-    /// The strategy of deployments that a shift or a way back starts; AWS's own `AppConfig.AllAtOnce` where none is named.
+    /// The strategy of deployments that a shift starts; AWS's own `AppConfig.AllAtOnce` where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<PlainName>,
+    /// The strategy of deployments that a way back starts; `AppConfig.AllAtOnce` where none is named. That bakes for ten minutes,
+    /// in which an alarm of the environment takes the way back itself back: name one without, where the environment has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy_back: Option<PlainName>,
     /// Flags that are switched off on every way back of the service, whether or not the release has changed them. Without
     /// any, the configuration goes back as a whole when a release has moved it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,6 +52,7 @@ const ALL_AT_ONCE: &str = "AppConfig.AllAtOnce";
 /// The AWS actions that looking at it needs, as IAM names them.
 pub const OBSERVED: &[&str] = &[
     "appconfig:GetConfigurationProfile",
+    "appconfig:GetDeployment",
     "appconfig:GetEnvironment",
     "appconfig:GetHostedConfigurationVersion",
     "appconfig:ListDeployments",
@@ -153,7 +160,7 @@ fn start(place: &Profile, seen: &Seen, goal: Version, is_back: bool) -> Way {
     let call = Call::Start {
         place: place.clone(),
         version: goal,
-        strategy: place.strategy.as_ref().map_or_else(|| ALL_AT_ONCE.to_owned(), ToString::to_string),
+        strategy: place.strategy_of(is_back),
         after: seen.latest,
     };
     Way::Call { call: PlaceCall::Configuration(call), is_claimed: true }
@@ -165,6 +172,20 @@ fn rolled_back(deployment: &Deployment) -> Blocked {
         state: deployment.to_string(),
         why: "AppConfig has rolled back what was to go back, as it does when an alarm fires that the environment watches"
             .to_owned(),
+    }
+}
+
+impl Profile {
+    /// By which strategy a deployment is started. What grows a release by degrees would grow its way back by degrees.
+    fn strategy_of(&self, is_back: bool) -> String {
+        let named = if is_back { &self.strategy_back } else { &self.strategy };
+        named.as_ref().map_or_else(|| ALL_AT_ONCE.to_owned(), ToString::to_string)
+    }
+
+    /// The same configuration, whose releases are brought to everybody at once.
+    #[must_use]
+    pub fn at_once(&self) -> Self {
+        Self { strategy: None, ..self.clone() }
     }
 }
 

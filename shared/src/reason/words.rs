@@ -207,6 +207,11 @@ impl fmt::Display for Reason {
             Self::NoWayBack { target, serving, why } => {
                 write!(f, "{target} serves {serving} and has no way back: {why}")
             }
+            Self::TakenBackByAppConfig { generation, deployment, why } => write!(
+                f,
+                "AppConfig took deployment {deployment} back, which brought release {generation}{}",
+                Because(why.as_deref().unwrap_or_default())
+            ),
             Self::NothingGoesBack { place } => write!(f, "nothing of {place} is on its way back"),
             Self::VersionUnlike { version, place } => {
                 write!(f, "{version} cannot be a version of {place}: its versions are published numbers")

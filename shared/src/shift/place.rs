@@ -1,6 +1,10 @@
 //! The calls of a shift, by what the target is: an alias is swapped from the revision that was seen, every other place is
 //! claimed in the ledger first and looked at afterwards.
 
+use std::borrow::Cow;
+
+use jiff::SignedDuration;
+
 use super::{Ask, Case, Refusal, Serving, ShiftRequest};
 use crate::names::{TargetName, Weight};
 use crate::place::{Aim, Place, Wanted, Way};
@@ -9,6 +13,9 @@ use crate::registration::{Reach, Target};
 use crate::release::{Change, Claim, Intent, Phase};
 use crate::situation::{LiveAlias, Situation};
 use crate::traffic::Traffic;
+
+/// A strategy without growth and bake is over within this.
+const BEGUN_LOOK_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// The shift of a place that was begun and not confirmed, as a request to confirm it: AWS may take longer over it than an
 /// invocation lives, and says when it has ended.
@@ -27,6 +34,7 @@ pub fn unconfirmed(situation: &Situation, place: &str) -> Option<ShiftRequest> {
         ask: Ask::Stage { release: release.generation, weight },
         requested_by: Some(release.opened_by.clone()),
         override_reason: None,
+        at_once: false,
     })
 }
 
@@ -42,6 +50,29 @@ impl Case<'_> {
         match named.into_iter().find(|version| !self.target.place.has_versions_like(*version)) {
             Some(version) => Err(Refusal::VersionUnlike { place: self.target.place.to_string(), version }),
             None => self.check_driven(),
+        }?;
+        match self.target.place {
+            Place::LambdaAlias(_)
+            | Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_)
+                if self.request.at_once =>
+            {
+                let why =
+                    format!("{} is no configuration, and has no strategy to go without", self.target.name);
+                Err(Refusal::Malformed { why })
+            }
+            Place::LambdaAlias(_)
+            | Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::Configuration(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_) => Ok(()),
         }
     }
 
@@ -110,17 +141,55 @@ impl Case<'_> {
         match self.live {
             Serving::Alias(live) => Ok(self.alias_rows(live, change, wanted.traffic())),
             Serving::Place(live) => {
-                let see = self.see(self.target, wanted);
-                match self.target.place.way_to(&live.seen, &Aim::Serve(wanted)) {
-                    Way::There | Way::Coming { .. } => Ok(vec![vec![see]]),
-                    Way::Call { call, .. } => Ok(vec![
-                        vec![Step::Turn(Box::new(Turn { target: self.target.clone(), call }))],
-                        vec![see],
-                    ]),
+                let target = self.as_asked();
+                match target.place.way_to(&live.seen, &Aim::Serve(wanted)) {
+                    Way::There | Way::Coming { .. } => Ok(vec![vec![self.see(&target, wanted)]]),
+                    Way::Call { call, .. } => {
+                        let see = self.see_begun(&target, wanted);
+                        let turn = Turn { target: target.into_owned(), call };
+                        Ok(vec![vec![Step::Turn(Box::new(turn))], vec![see]])
+                    }
                     Way::Blocked(why) => Err(Refusal::Blocked { target: self.target.name.clone(), why }),
                 }
             }
         }
+    }
+
+    /// The target, with the strategy that was asked for.
+    fn as_asked(&self) -> Cow<'_, Target> {
+        match &self.target.place {
+            Place::Configuration(profile) if self.request.at_once => {
+                let place = Place::Configuration(profile.at_once());
+                Cow::Owned(Target { place, ..self.target.clone() })
+            }
+            Place::LambdaAlias(_)
+            | Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::Configuration(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_) => Cow::Borrowed(self.target),
+        }
+    }
+
+    /// Looking at what has just been begun. Most strategies of AppConfig take many minutes, and whoever waits for a part of them
+    /// learns no more than that it has begun.
+    fn see_begun(&self, target: &Target, wanted: Wanted) -> Step {
+        let until = self.moment.looks_until();
+        let soon = self.moment.now.saturating_add(BEGUN_LOOK_MAX).unwrap_or(until);
+        let until = match &target.place {
+            Place::Configuration(_) => until.min(soon),
+            Place::LambdaAlias(_)
+            | Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_) => until,
+        };
+        let (target, aim) = (target.clone(), Aim::Serve(wanted));
+        Step::See(Box::new(See { target, aim, not_before: None, until, is_anothers: false }))
     }
 
     pub(super) fn reach_of(&self, target: &TargetName) -> Reach {

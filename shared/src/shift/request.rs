@@ -22,6 +22,8 @@ pub struct ShiftRequest {
     pub requested_by: Option<String>,
     /// Why a quarantine or a hold is to be ignored; recorded and told.
     pub override_reason: Option<String>,
+    /// Whether a configuration is brought to everybody at once, whatever its strategy.
+    pub at_once: bool,
 }
 
 /// Where traffic is to go.
@@ -67,6 +69,8 @@ struct Document {
     requested_by: Option<String>,
     #[serde(rename = "override")]
     override_reason: Option<String>,
+    #[serde(default)]
+    at_once: bool,
 }
 
 /// What the state machine sends to open its release.
@@ -100,9 +104,14 @@ impl ShiftRequest {
                 return Err(Refusal::Malformed { why });
             }
         };
+        if document.at_once && !matches!(ask, Ask::Weights(_)) {
+            let why = "at_once goes with weights alone".to_owned();
+            return Err(Refusal::Malformed { why });
+        }
         Ok(Self {
             service: document.service,
             target: document.target,
+            at_once: document.at_once,
             ask,
             requested_by: document.requested_by,
             override_reason: document.override_reason,
@@ -116,6 +125,7 @@ impl ShiftRequest {
             target: open.target.clone(),
             requested_by: open.requested_by.clone(),
             override_reason: open.override_reason.clone(),
+            at_once: false,
             ask: Ask::Open { request: Box::new(open), execution },
         })
     }

@@ -328,7 +328,7 @@ fn what_arrives_from_before_the_release_finishes_nothing() {
     scene.pass(seconds(60));
     let place = scene.world.targets()[0].place.to_string();
     let arrival = |raised_at| {
-        Signal::Arrival(Arrival { place: place.clone(), what: "COMPLETED".to_owned(), raised_at })
+        Signal::Arrival(Arrival { place: place.clone(), what: "COMPLETED".to_owned(), taken_back: None, raised_at })
     };
     assert_eq!(scene.pull(&arrival(raised_at)), Outcome::Answered(Course::StandDown));
     scene.serves("jobs", "1 on 90%, 2 on 10%");

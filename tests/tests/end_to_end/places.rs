@@ -4,6 +4,7 @@ mod api_stage;
 mod arrival;
 mod configuration;
 mod ecs;
+mod flags;
 mod load_balancer;
 mod records;
 mod rig;

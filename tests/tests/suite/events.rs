@@ -55,6 +55,12 @@ const CLASSES: &[(&str, &str)] = &[
     ("ecs/unclear-without-weights.json", "Unclear at PRODUCTION_TRAFFIC_SHIFT"),
     ("ecs/watch-goes-on.json", "Forward at POST_PRODUCTION_TRAFFIC_SHIFT"),
     ("ecs/without-service.json", "Forward at PRE_SCALE_UP"),
+    ("eventbridge/appconfig-deployment-complete.json", "OnDeploymentComplete at appconfig:ba8toh7/pgil2o7/ga3tqep"),
+    (
+        "eventbridge/appconfig-deployment-rolled-back.json",
+        "OnDeploymentRolledBack at appconfig:ba8toh7/pgil2o7/ga3tqep",
+    ),
+    ("eventbridge/appconfig-deployment-start.json", "foreign"),
     ("eventbridge/composite-suppressed.json", "checkout-degraded goes to ALARM, suppressed by WaitPeriod"),
     ("eventbridge/composite.json", "checkout-degraded goes to ALARM"),
     ("eventbridge/configuration-change.json", "foreign"),
@@ -83,12 +89,24 @@ const CLASSES: &[(&str, &str)] = &[
     ("hooks/unreadable-state-change.json", "refused: SignalUnreadable"),
     ("hooks/unreadable-without-deployment.json", "refused: SignalUnreadable"),
     ("hooks/unreadable-without-execution.json", "refused: SignalUnreadable"),
+    ("flags/delete.json", "405 method_not_allowed"),
+    ("flags/evaluate-as-form.json", "415 media_type_unsupported"),
+    ("flags/evaluate-base64.json", "200"),
+    ("flags/evaluate-batch.json", "200"),
+    ("flags/evaluate-nested-context.json", "400 context_invalid"),
+    ("flags/evaluate-unknown-flag.json", "200"),
+    ("flags/evaluate.json", "200"),
+    ("flags/list.json", "200"),
+    ("flags/validate-invalid.json", ""),
+    ("flags/validate.json", "valid, 1 flag(s)"),
     ("malformed/alarm-with-name-for-arn.json", "unreadable"),
     ("malformed/alarm-with-unknown-state.json", "unreadable"),
     ("malformed/alarm-with-unparsable-timestamp.json", "unreadable"),
     ("malformed/alarm-with-wrong-types.json", "unreadable"),
     ("malformed/alarm-without-arn.json", "unreadable"),
     ("malformed/alarm-without-state.json", "unreadable"),
+    ("malformed/appconfig-without-number.json", "unreadable"),
+    ("malformed/appconfig-without-profile.json", "unreadable"),
     ("malformed/array.json", "unreadable"),
     ("malformed/codedeploy-with-arn-for-deployment.json", "unreadable"),
     ("malformed/codedeploy-with-number-for-deployment.json", "unreadable"),
@@ -201,7 +219,7 @@ fn every_event_is_described_to_its_readers() {
 fn every_event_is_read_in_full_as_its_snapshot_shows() {
     for (name, event) in files() {
         // What is read of them stands in the table of what they are answered.
-        if name.starts_with("ecs/") || name.starts_with("hooks/") {
+        if ["ecs/", "flags/", "hooks/"].iter().any(|folder| name.starts_with(folder)) {
             continue;
         }
         let rendered = if name.starts_with("shifter/") {
@@ -251,6 +269,9 @@ fn files() -> BTreeMap<String, Value> {
 }
 
 fn class(name: &str, event: &Value) -> String {
+    if name.starts_with("flags/") {
+        return crate::flag_evaluator::taken(event);
+    }
     if name.starts_with("ecs/") {
         let event = LifecycleEvent::read(event);
         return format!("{:?} at {}", event.direction(), event.step());
@@ -342,8 +363,11 @@ fn render(reading: &Reading) -> String {
                 change.deployment, change.application, change.group, change.state, change.raised_at,
             ),
             Signal::Arrival(arrival) => format!(
-                "something ended\n  at {}\n  as {}\n  at {}",
-                arrival.place, arrival.what, arrival.raised_at,
+                "something ended\n  at {}\n  as {}{}\n  at {}",
+                arrival.place,
+                arrival.what,
+                arrival.taken_back.as_ref().map_or(String::new(), |it| format!(" of deployment {}", it.deployment)),
+                arrival.raised_at,
             ),
         },
     }

@@ -9,8 +9,12 @@ use crate::aws::execute::Interruption;
 use crate::aws::{Aws, CallFailed};
 use crate::place::configuration::{Call, Profile};
 
+mod explain;
+mod hosted;
 mod look;
 
+pub(super) use explain::explain;
+pub use hosted::{HostedError, NewVersion};
 pub(super) use look::observe;
 
 const STOP: &str = "appconfig:StopDeployment";

@@ -1,8 +1,9 @@
 //! Flags in the text of a configuration, found where they stand, so that a version with some of them off is the same text but
 //! for a few words.
 //!
-//! AppConfig's own feature flags hold `{"flags": {NAME: ..}, "values": {NAME: {"enabled": true, ..}}}`, and a free form is taken
-//! as `{NAME: {"enabled": true, ..}}`. Flags with variants have no one `enabled`, and are not switched off.
+//! AppConfig's own feature flags hold `{"flags": {NAME: ..}, "values": {NAME: {"enabled": true, ..}}}`. Of the free forms, Ripcord's
+//! flag document holds `{"version": 1, "flags": {NAME: {"enabled": true, ..}}}`, and every other is taken as
+//! `{NAME: {"enabled": true, ..}}`. AppConfig's flags with variants have no one `enabled`, and are not switched off.
 
 use std::ops::Range;
 
@@ -22,7 +23,11 @@ pub(super) struct Found {
 /// Finds the flags, or says why that cannot be done.
 pub(super) fn find(text: &str, are_feature_flags: bool, names: &[PlainName]) -> Result<Found, String> {
     let root = members(text, 0..text.len()).ok_or("it is no JSON object")?;
-    let values = if are_feature_flags { inner(text, &root, "values")? } else { root.clone() };
+    let values = match (are_feature_flags, is_flag_document(text, &root)) {
+        (true, _) => inner(text, &root, "values")?,
+        (false, true) => inner(text, &root, "flags")?,
+        (false, false) => root.clone(),
+    };
     let defined = if are_feature_flags { inner(text, &root, "flags")? } else { Vec::new() };
     let mut found = Found::default();
     for name in names {
@@ -47,6 +52,14 @@ pub(super) fn switched_off(text: &str, on: &[Range<usize>]) -> String {
         switched.replace_range(range.clone(), "false");
     }
     switched
+}
+
+/// Whether a free form is Ripcord's flag document. In another, a flag that is called `version` would be an object.
+fn is_flag_document(text: &str, root: &[Member]) -> bool {
+    let is = |key: &str, holds: &dyn Fn(&str) -> bool| {
+        root.iter().any(|member| member.key == key && text.get(member.value.clone()).is_some_and(holds))
+    };
+    is("version", &|value| value == "1") && is("flags", &|value| value.starts_with('{'))
 }
 
 /// Where a flag's `enabled` is true.
@@ -85,13 +98,13 @@ fn inner(text: &str, root: &[Member], key: &str) -> Result<Vec<Member>, String> 
 
 /// A member of an object: its key, and where its value stands.
 #[derive(Clone)]
-struct Member {
-    key: String,
-    value: Range<usize>,
+pub(super) struct Member {
+    pub(super) key: String,
+    pub(super) value: Range<usize>,
 }
 
 /// The members of the object that stands in a part of the text; nothing if that is no object, or more than one.
-fn members(text: &str, within: Range<usize>) -> Option<Vec<Member>> {
+pub(super) fn members(text: &str, within: Range<usize>) -> Option<Vec<Member>> {
     let part = text.get(within.clone())?;
     serde_json::from_str::<IgnoredAny>(part).ok()?;
     let mut reader = Reader { part, at: 0 };
@@ -193,6 +206,25 @@ mod tests {
         let expected =
             r#"{"a":{"enabled":false,"x":{"enabled":true}},"b":[{"enabled":true}],"c":{"enabled":false}}"#;
         check(text, false, &["c", "a"], Ok(expected));
+    }
+
+    #[test]
+    fn ripcords_own_document_has_its_flags_under_their_key() {
+        let text = r#"{"version": 1, "flags": {
+  "new-search": {"enabled": true, "variants": [{"name": "enabled", "weight": 100}]}, "late": {"enabled":false}
+}, "enabled": true}"#;
+        let expected = text.replacen("true", "false", 1);
+        check(text, false, &["new-search", "late"], Ok(&expected));
+        let missing = find(text, false, &names(&["flags", "gone"])).map(|found| found.missing);
+        assert_eq!(missing, Ok(vec!["flags".into(), "gone".into()]));
+        // Neither of these is that document: the flags are at the top.
+        for text in
+            [r#"{"version":2,"flags":{"enabled":true}}"#, r#"{"version":1,"flags":[],"a":{"enabled":true}}"#]
+        {
+            let is_taken_for_it =
+                find(text, false, &names(&["flags"])).is_ok_and(|found| found.on.is_empty());
+            assert!(!is_taken_for_it, "{text}");
+        }
     }
 
     #[test]

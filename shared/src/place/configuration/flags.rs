@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::history::{Deployment, Seen, State};
-use super::{ALL_AT_ONCE, Call, Profile, document, rolled_back, stop};
+use super::{Call, Profile, document, rolled_back, stop};
 use crate::names::Version;
 use crate::place::{Blocked, Call as PlaceCall, Way};
 
@@ -149,7 +149,7 @@ impl Seen {
             Some(version) => Call::Start {
                 place: place.clone(),
                 version,
-                strategy: ALL_AT_ONCE.to_owned(),
+                strategy: place.strategy_of(true),
                 after: self.latest,
             },
             None => match self.copy(place, served) {

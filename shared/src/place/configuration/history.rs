@@ -202,10 +202,40 @@ impl Seen {
         Some(&self.newest).filter(|newest| newest.state == State::Complete).or_else(|| self.before())
     }
 
+    /// The version that is served and stays, unless a deployment is under way.
+    pub fn serving(&self) -> Option<Version> {
+        self.settled().map(|deployment| deployment.version)
+    }
+
+    /// The newest deployment of it.
+    pub fn newest(&self) -> &Deployment {
+        &self.newest
+    }
+
+    /// Whether a deployment of it has not ended.
+    pub fn is_under_way(&self) -> bool {
+        self.newest.state.is_under_way()
+    }
+
+    /// The deployment that is under way, and has not been taken back.
+    pub fn bringing(&self) -> Option<&Deployment> {
+        Some(&self.newest).filter(|newest| newest.state.is_under_way() && newest.state != State::RollingBack)
+    }
+
     /// The versions that are served or being deployed, and so must be read to know their flags.
     pub fn versions_in_use(&self) -> impl Iterator<Item = Version> {
         let under_way = Some(&self.newest).filter(|newest| newest.state.is_under_way());
         self.settled().into_iter().chain(under_way).map(|deployment| deployment.version)
+    }
+
+    /// Whether the newest deployment is this one, has brought a version, and has been taken back.
+    pub fn has_taken_back(&self, number: DeploymentNumber, version: Version) -> bool {
+        let Deployment { state, .. } = self.newest;
+        let is_gone = match state {
+            State::Reverted | State::RolledBack | State::RollingBack => true,
+            State::Baking | State::Complete | State::Deploying | State::Validating => false,
+        };
+        is_gone && self.newest.number == number && self.newest.version == version
     }
 
     pub(super) fn has_deployed(&self, version: Version) -> bool {

@@ -14,6 +14,7 @@ fn place(flags: &[&str]) -> Profile {
         environment: name("prod1"),
         profile: name("flags1"),
         strategy: None,
+        strategy_back: None,
         flags_off: flags.iter().map(|flag| name(flag)).collect(),
     }
 }
@@ -214,6 +215,17 @@ fn a_shift_starts_a_deployment_of_the_candidate_by_the_given_strategy() {
         told(&way(&slow, &seen(&[old(4, 1)]), &wanted(100))),
         format!("{start} slow1, if deployment 4 is the newest")
     );
+}
+
+#[test]
+fn a_way_back_has_a_strategy_of_its_own_and_does_not_grow_by_degrees() {
+    let slow = Profile { strategy: "slow1".parse().ok(), ..place(&[]) };
+    let back = |place: &Profile| told(&way(place, &seen(&[old(4, 1), old(5, 2)]), &wanted(0)));
+    assert_eq!(back(&slow), format!("{START_1}, if deployment 5 is the newest"));
+    let quick = Profile { strategy_back: "quick1".parse().ok(), ..slow.clone() };
+    let expected = START_1.replace("AppConfig.AllAtOnce", "quick1");
+    assert_eq!(back(&quick), format!("{expected}, if deployment 5 is the newest"));
+    assert_eq!(slow.at_once(), place(&[]));
 }
 
 #[test]

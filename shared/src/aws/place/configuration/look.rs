@@ -238,7 +238,7 @@ async fn sheets(aws: &Aws, place: &Profile, seen: &Seen, newest: Option<&Hosted>
     .await
 }
 
-async fn content(aws: &Aws, place: &Profile, version: Version) -> Result<Content, String> {
+pub(super) async fn content(aws: &Aws, place: &Profile, version: Version) -> Result<Content, String> {
     let number = version.number().and_then(|number| i32::try_from(number).ok());
     let call = aws
         .app_config()
