@@ -45,8 +45,12 @@ impl Scene {
 
     /// The same, with the example's template for whoever shifts its traffic.
     pub(crate) async fn set_for(shifted_by: ShiftedBy) -> Self {
-        let options =
-            Options { region: REGION.to_owned(), account_id: ACCOUNT.to_owned(), ..Options::default() };
+        Self::set_with(shifted_by, Options::default()).await
+    }
+
+    /// The same, on a local AWS of these options.
+    pub(crate) async fn set_with(shifted_by: ShiftedBy, options: Options) -> Self {
+        let options = Options { region: REGION.to_owned(), account_id: ACCOUNT.to_owned(), ..options };
         let local = LocalAws::start(options).await.unwrap();
         let stage = Stage::set_for(shifted_by, &local, &workspace(), &built("bootstrap")).await.unwrap();
         stage.register(&workspace()).await.unwrap();

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use ripcord::release::Phase;
+use ripcord_rehearsal::Options;
+use ripcord_rehearsal::checkout::ShiftedBy;
 use ripcord_rehearsal::front::faults::{Fault, FaultRule};
 use ripcord_rehearsal::targets::{self, EcsService};
 use serde_json::{Value, json};
@@ -120,6 +122,19 @@ async fn twenty_alarms_at_once_update_a_service_once() {
     let outcomes = rig::storm(&scene).await;
     assert_eq!(rig::moves(&scene, &web).len(), 1, "{outcomes:?}");
     assert_eq!(web.state(&scene).await, web.restored(), "{outcomes:?}");
+}
+
+/// Deployments that take a tenth of their usual time, so that many can be cut.
+const QUICK: f64 = 1.0 / 600.0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_whose_rollback_is_cut_anywhere_ends_in_the_same_place() {
+    let options = Options { codedeploy_scale: QUICK, ..Options::default() };
+    let scene = Scene::set_with(ShiftedBy::Ripcord, options).await;
+    let web = Web::set(&scene, &Value::Null).await;
+    let cuts = rig::cut_everywhere(&scene, &web, 1).await;
+    // Until the update is made, and the first look after it; each is cut before and after.
+    assert!(cuts >= 14, "only {cuts} cuts were made");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,14 @@ pub(super) trait Subject: Sync {
 
     /// What that is when everything is on stable.
     fn restored(&self) -> String;
+
+    /// Releases the candidate: by the real shifter, unless only its team can.
+    fn release(&self, scene: &Scene) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        release(scene, self, Self::PERCENT)
+    }
 }
 
 /// The example's service, but for its targets: these are its only ones, and it may be put back again and again.
@@ -142,9 +150,11 @@ pub(super) async fn cut_everywhere<S: Subject>(scene: &Scene, subject: &S, effec
     let mut cuts = 0;
     for is_effective in [false, true] {
         for call in 1..=CALLS_MAX {
-            release(scene, subject, S::PERCENT).await;
+            subject.release(scene).await;
             let alarm = alarm_now();
             if !cut(scene, "alarm-rollback", &alarm, call, is_effective).await {
+                // What AWS takes longer over than that invocation may last is finished by the next.
+                deliver_until_reported(scene, &alarm, "not cut").await;
                 break;
             }
             cuts += 1;

@@ -1,5 +1,6 @@
 //! A stack that its team deploys, without a word to the suite.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use ripcord::release::Phase;
 use ripcord_rehearsal::targets;
 use serde_json::json;
 
-use super::rig;
+use super::rig::{self, Subject};
 use crate::scene::{Scene, alarm_now, outcome};
 
 /// A stack of one parameter is deployed in a moment.
@@ -51,17 +52,63 @@ impl Shop {
     }
 }
 
+impl Subject for Shop {
+    const MOVES: &'static str = "UpdateStack";
+
+    /// They are digests, which only the suite knows.
+    fn versions(&self) -> (String, String) {
+        ("stable".to_owned(), "candidate".to_owned())
+    }
+
+    async fn state(&self, scene: &Scene) -> String {
+        let template = self.0.template(&scene.local.client()).await.unwrap();
+        if template.contains("stable") { self.versions().0 } else { self.versions().1 }
+    }
+
+    fn restored(&self) -> String {
+        self.versions().0
+    }
+
+    /// When nobody can be at the last way back any more: an alarm inside its lease is told so, and comes again a minute later.
+    async fn release(&self, scene: &Scene) {
+        let record = scene.stage.record().await.unwrap().unwrap();
+        let changes = record.release.iter().flat_map(|release| &release.changes);
+        if let Some(until) = changes.filter_map(|change| change.claim).map(|claim| claim.until).max() {
+            let lease = until.duration_since(Timestamp::now());
+            tokio::time::sleep(lease.try_into().unwrap_or_default()).await;
+        }
+        self.0.update(&scene.local.client()).await.unwrap();
+        self.until(scene, "UPDATE_COMPLETE").await;
+        assert!(!self.is_stable(scene).await);
+        scene.local.journal().clear();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_alarms_at_once_deploy_a_stack_again_once() {
+    let scene = Arc::new(Scene::set().await);
+    let shop = Shop::set(&scene).await;
+    shop.release(&scene).await;
+    let outcomes = rig::storm(&scene).await;
+    assert_eq!(rig::moves(&scene, &shop).len(), 1, "{outcomes:?}");
+    assert_eq!(shop.state(&scene).await, shop.restored(), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_whose_rollback_is_cut_anywhere_ends_in_the_same_place() {
+    let scene = Scene::set().await;
+    let shop = Shop::set(&scene).await;
+    let cuts = rig::cut_everywhere(&scene, &shop, 1).await;
+    assert!(cuts >= 18, "only {cuts} cuts were made");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_that_was_deployed_is_deployed_again_as_it_was() {
     let scene = Scene::set().await;
     let shop = Shop::set(&scene).await;
-    shop.0.update(&scene.local.client()).await.unwrap();
-    shop.until(&scene, "UPDATE_COMPLETE").await;
-    assert!(!shop.is_stable(&scene).await);
-    scene.local.journal().clear();
-
-    let answered = scene.deliver(&alarm_now()).await;
-    assert_eq!(outcome(&answered), "restore", "{answered:?}");
+    shop.release(&scene).await;
+    // The alarm's services; the ledger beside the stack; the claim; the kept template; the call.
+    assert_eq!(rig::trips_until_restored(&scene, &shop).await, 5);
     assert!(shop.is_stable(&scene).await);
     assert_eq!(shop.0.status(&scene.local.client()).await.unwrap(), "UPDATE_COMPLETE");
     assert_eq!(scene.count("UpdateStack"), 1);
