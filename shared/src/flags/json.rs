@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// The document's own deepest value, one of a rule's `values`, lies in the sixth list or object; nothing valid is deeper.
-pub(super) const DEPTH_MAX: usize = 8;
+/// The document's own deepest value, one of a rule's `values`, lies in six lists and objects.
+pub(super) const DEPTH_MAX: usize = 6;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {

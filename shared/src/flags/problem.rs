@@ -26,7 +26,7 @@ impl fmt::Display for Problem {
 /// Why a text is no valid document of flags. There is at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// What is wrong, in the order of the text; what concerns several flags comes last.
+    /// What is wrong, flag by flag; what concerns several flags comes last.
     pub problems: Vec<Problem>,
 }
 

@@ -267,7 +267,7 @@ impl Reader<'_> {
         let operator = Operator::ALL.into_iter().find(|operator| operator.name() == text);
         if operator.is_none() {
             let names = Operator::ALL.map(Operator::name).join(", ");
-            let message = format!("{:?} is none; there are {names}", shortened(text));
+            let message = format!("{:?} is no operator; there are {names}", shortened(text));
             self.problems.say(path, "unknown-operator", message);
         }
         operator
