@@ -8,6 +8,7 @@
 pub mod attribution;
 pub mod decide;
 pub mod deployment;
+pub mod dora;
 pub mod draw;
 pub mod error_type;
 pub mod evidence;

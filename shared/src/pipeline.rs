@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{ServiceName, TargetName, Version};
 use crate::registration::Registration;
+use crate::release::Commit;
 use crate::strategy::{PlannedStage, Strategy, StrategyChoice};
 
 mod onward;
@@ -40,6 +41,9 @@ pub struct ReleaseRequest {
     /// What the caller vouches for: `tests`, `image_scan` …, each with where that can be seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attestations: BTreeMap<String, String>,
+    /// The commit that the version was built from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
 }
 
 /// A check that a person may waive, with a reason.

@@ -9,7 +9,7 @@ use crate::pipeline::Run;
 
 mod cord;
 
-pub use cord::{Commit, Cord, PulledBy};
+pub use cord::{Commit, CommitId, Cord, PulledBy};
 
 /// One attempt to move a service from its stable to its candidate versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -166,8 +166,13 @@ impl Moment {
         let what = self.what.key();
         match &self.write {
             Some(Written { generation, seq }) => format!("{:010}#{seq:010}#{what}", generation.0),
-            None => format!("aws#{}#{what}", self.at.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            None => format!("{}#{what}", Self::told_at(self.at)),
         }
+    }
+
+    /// How the keys begin of what AWS said at a time.
+    pub fn told_at(at: Timestamp) -> String {
+        format!("aws#{}", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
     }
 }
 

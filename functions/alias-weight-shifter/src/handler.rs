@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use ripcord::aws::{Aws, Interruption, Observed, console, observe, take};
 use ripcord::decide::Moment;
 use ripcord::error_type::{ErrorType, Failure};
-use ripcord::metrics::emf_line;
 use ripcord::names::{Generation, ServiceName};
 use ripcord::pipeline::Onward;
 use ripcord::place::LambdaAlias;
@@ -23,8 +22,6 @@ use serde_json::{Value, json};
 pub struct Shifter {
     /// The clients.
     pub aws: Aws,
-    /// The namespace of the metrics.
-    pub namespace: String,
     /// The clock.
     pub clock: fn() -> Timestamp,
 }
@@ -75,7 +72,7 @@ async fn try_shift(event: &Value, deadline: Timestamp, shifter: &Shifter) -> Res
         let shift = decide_shift(&request, &seen, moment)?;
         let taken = take(&shifter.aws, &shift.steps, shifter.clock).await;
         match taken.interruption {
-            None => return Ok(report(&request, shift, shifter)),
+            None => return Ok(report(&request, shift)),
             Some(Interruption::Raced { what }) => lost = what,
             Some(Interruption::Failed { why }) if taken.traffic_moved_at.is_some() => {
                 let message = format!("{} serves {}; but then {why}", request.service, shift.traffic);
@@ -83,7 +80,7 @@ async fn try_shift(event: &Value, deadline: Timestamp, shifter: &Shifter) -> Res
             }
             // AWS has taken the shift on. Whoever asks again, or AWS's own word that it has ended, confirms it.
             Some(Interruption::Pending { what }) if taken.traffic_moved_at.is_some() => {
-                let shifted = report(&request, shift, shifter);
+                let shifted = report(&request, shift);
                 let summary = format!("{}: on its way to {}, {what}", request.service, shifted.traffic);
                 return Ok(Shifted { summary, ..shifted });
             }
@@ -140,10 +137,7 @@ async fn look_at_pin(
     }
 }
 
-fn report(request: &ShiftRequest, shift: Shift, shifter: &Shifter) -> Shifted {
-    if !shift.metrics.is_empty() {
-        console::line(&emf_line(&shifter.namespace, &request.service, &shift.metrics, (shifter.clock)()));
-    }
+fn report(request: &ShiftRequest, shift: Shift) -> Shifted {
     let changed = !shift.steps.is_empty();
     let already = if changed { "" } else { "already " };
     let release = shift.generation.map(|release| format!("release {release}: ")).unwrap_or_default();

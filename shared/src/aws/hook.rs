@@ -29,8 +29,6 @@ pub use ecs::Installed;
 pub struct Hook {
     /// The clients.
     pub aws: Aws,
-    /// The namespace of the metrics.
-    pub namespace: String,
     /// The clock.
     pub clock: fn() -> Timestamp,
     /// How fast time passes.

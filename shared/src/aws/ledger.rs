@@ -14,6 +14,8 @@
 //! | `services` | `NAME` | the names of all services |
 //! | `history#NAME` | `GENERATION` | every release as it was last written |
 //! | `evidence#NAME` | `GENERATION#KIND` | what was seen, decided and done |
+//! | `timeline#NAME` | `GENERATION#SEQ#WHAT` | what happened to a release, as one of its writes says; written by release-recorder alone |
+//! | | `aws#TIME#WHAT` | what AWS said of the service's places |
 //! | `findings#NAME` | `GENERATION#WHAT` | what checks found, and the latest look at each stage |
 //! | `stack#REGION#NAME` | `kept#VERSION` | that a version of a stack is kept |
 //! | | `template#VERSION#` | what that version was deployed from |
@@ -49,6 +51,7 @@ use crate::situation::{Heard, ServiceRecord};
 mod group;
 mod register;
 mod stacks;
+mod timeline;
 
 pub use group::{Group, Member};
 pub use register::RegistrationError;

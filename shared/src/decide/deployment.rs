@@ -224,6 +224,7 @@ impl Case<'_> {
                     noted = Release {
                         seq: release.seq + 1,
                         deployment: Some(Box::new(pulled)),
+                        cord: self.cord(release),
                         ..release.clone()
                     };
                     stop.push(Step::Write(Box::new(LedgerWrite::of(noted.clone()))));
@@ -262,7 +263,7 @@ impl Case<'_> {
     ) -> Decision {
         let restored = self.restore(course, survey, release, to, reason);
         if release.had_no_traffic() {
-            return Decision { course: Course::Settle, metrics: Vec::new(), ..restored };
+            return Decision { course: Course::Settle, ..restored };
         }
         restored
     }
@@ -292,7 +293,12 @@ impl Case<'_> {
         };
         let claim =
             Deployment { reversal_until: Some(self.moment.lease_until), ..self.pulled(deployment, &reason) };
-        let claimed = Release { seq: release.seq + 1, deployment: Some(Box::new(claim)), ..release.clone() };
+        let claimed = Release {
+            seq: release.seq + 1,
+            deployment: Some(Box::new(claim)),
+            cord: self.cord(release),
+            ..release.clone()
+        };
         let reversal = Reversal {
             application: deployment.application.clone(),
             group: deployment.group.clone(),

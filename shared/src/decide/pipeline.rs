@@ -126,10 +126,11 @@ impl Case<'_> {
 
     /// Ends a release whose candidate never had traffic: nothing is moved, nothing is quarantined.
     pub(super) fn give_up(&self, release: &Release, reason: Reason) -> Decision {
-        let Ok(withdrawn) = release.after(Event::GivenUp, self.end(), reason.to_string()) else {
+        let Ok(mut withdrawn) = release.after(Event::GivenUp, self.end(), reason.to_string()) else {
             let at = release.ended_at.unwrap_or(release.opened_at);
             return stand_down(Reason::AlreadyRolledBack { generation: release.generation, at });
         };
+        withdrawn.cord = self.cord(release);
         let evidence = self.evidence("withdrawal", Some(release.generation), &reason, &Survey::default());
         let steps = self.close(withdrawn, |write| LedgerWrite { evidence: Some(evidence), ..write });
         Decision { course: Course::Settle, reason, steps, metrics: Vec::new() }

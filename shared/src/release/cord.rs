@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AlarmArn, DeploymentId};
+use crate::names::{AlarmArn, DeploymentId, InvalidName};
 use crate::signal::Signal;
 
 /// Who or what said that a release has to go back, and when.
@@ -40,6 +40,11 @@ pub enum PulledBy {
         /// The execution that gave it up.
         execution: String,
     },
+    /// A hook of Ripcord's, which said no to CodeDeploy.
+    Hook {
+        /// The deployment that it was called for.
+        deployment: DeploymentId,
+    },
     /// CodeDeploy, by itself.
     CodeDeploy {
         /// The deployment that ended.
@@ -59,10 +64,56 @@ pub enum PulledBy {
 #[serde(deny_unknown_fields)]
 pub struct Commit {
     /// Its name in the team's version control.
-    pub id: String,
+    pub id: CommitId,
     /// When it was made, as far as whoever deploys it knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+}
+
+/// What version control calls a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CommitId(String);
+
+/// A SHA-256 has 64 characters; a tag or a path of a monorepo's may have more.
+const COMMIT_CHARS_MAX: usize = 100;
+
+impl std::str::FromStr for CommitId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let is_allowed = |character: char| character.is_ascii_alphanumeric() || "._/-+@".contains(character);
+        if !text.is_empty() && text.len() <= COMMIT_CHARS_MAX && text.chars().all(is_allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            let rule = "1 to 100 letters, digits or any of ._/-+@";
+            Err(InvalidName {
+                what: "the commit",
+                value: text.chars().take(COMMIT_CHARS_MAX).collect(),
+                rule,
+            })
+        }
+    }
+}
+
+impl TryFrom<String> for CommitId {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<CommitId> for String {
+    fn from(id: CommitId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Cord {
@@ -86,7 +137,15 @@ impl PulledBy {
     pub fn is_aws_itself(&self) -> bool {
         match self {
             Self::CodeDeploy { .. } | Self::Aws { .. } => true,
-            Self::Alarm { .. } | Self::Person { .. } | Self::Pipeline { .. } => false,
+            Self::Alarm { .. } | Self::Person { .. } | Self::Pipeline { .. } | Self::Hook { .. } => false,
+        }
+    }
+
+    /// Whether Ripcord moved the traffic, so that it is known how long that took.
+    pub fn is_answered_here(&self) -> bool {
+        match self {
+            Self::Alarm { .. } | Self::Person { .. } | Self::Pipeline { .. } => true,
+            Self::Hook { .. } | Self::CodeDeploy { .. } | Self::Aws { .. } => false,
         }
     }
 }
@@ -98,6 +157,7 @@ impl fmt::Display for PulledBy {
             Self::Person { name: Some(name) } => f.write_str(name),
             Self::Person { name: None } => f.write_str("an operator"),
             Self::Pipeline { .. } => f.write_str("the release's state machine"),
+            Self::Hook { deployment } => write!(f, "a hook of {deployment}"),
             Self::CodeDeploy { deployment } => write!(f, "CodeDeploy by itself ({deployment})"),
             Self::Aws { place, what } => write!(f, "AWS by itself ({place}: {what})"),
         }

@@ -2,12 +2,10 @@
 
 use super::{Case, Completes, Refusal, Shift, fresh, has_ended};
 use crate::decide::{notice_of_end, thread};
-use crate::metrics::Metric;
 use crate::names::Weight;
 use crate::notice::{Notice, Severity};
 use crate::place::{LambdaAlias, Wanted};
 use crate::plan::{LedgerWrite, Step, Steps};
-use crate::reason::seconds_between;
 use crate::release::{Change, Event, KnownGood, Phase, Release, Report};
 use crate::traffic::Traffic;
 
@@ -48,6 +46,7 @@ impl Case<'_> {
         intending.report = Report::NotDue;
         // Whoever was bringing it back has died, and somebody takes it further: nothing of that way back is finished any more.
         intending.going_back = None;
+        intending.cord = None;
         let confirmed = Change { weight, intent: None, claim: None, ..change.clone() };
         let others = intending.changes.iter().filter(|other| other.target != change.target);
         let is_complete = { others }.all(Change::is_on_candidate) && completes == Completes::Now;
@@ -63,7 +62,6 @@ impl Case<'_> {
             Wanted { stable: change.stable, candidate: change.candidate, weight },
         )?);
         let known_good = if is_complete { self.known_good(&done) } else { Vec::new() };
-        let metrics = metrics_of(&done, is_new, is_complete, weight);
         let notice = (is_new || is_complete).then(|| self.notice(&done, &change, wanted));
         // Its execution may be waiting for somebody whom nobody waits for any more.
         let driven = done.run.as_ref().filter(|_| is_complete).map(|run| run.execution.clone());
@@ -71,7 +69,7 @@ impl Case<'_> {
         steps.push(vec![Step::Write(Box::new(LedgerWrite { known_good, ..LedgerWrite::of(done) }))]);
         steps.extend(notice.map(|notice| vec![Step::Tell(Box::new(notice))]));
         steps.extend(driven.map(|execution| vec![Step::StopExecution { execution, why }]));
-        Ok(Shift { generation: Some(generation), traffic: wanted, steps, metrics, onward: None })
+        Ok(Shift { generation: Some(generation), traffic: wanted, steps, onward: None })
     }
 
     /// Whoever ended the release before may have died before people were told, and the record that says so goes away with
@@ -145,17 +143,4 @@ pub(super) fn with_change(mut release: Release, change: Change) -> Release {
         None => release.changes.push(change),
     }
     release
-}
-
-pub(super) fn metrics_of(release: &Release, is_new: bool, is_complete: bool, weight: Weight) -> Vec<Metric> {
-    let mut metrics = vec![Metric::CanaryTrafficPercentage(weight.share() * 100.0)];
-    if is_new {
-        metrics.push(Metric::DeploymentCount);
-    }
-    if let Some(completed_at) = release.ended_at.filter(|_| is_complete) {
-        #[expect(clippy::cast_precision_loss, reason = "a release's seconds are far below 2^52")]
-        let minutes = seconds_between(release.opened_at, completed_at) as f64 / 60.0;
-        metrics.extend([Metric::SuccessfulDeployments, Metric::DeploymentDurationMinutes(minutes)]);
-    }
-    metrics
 }

@@ -1,10 +1,9 @@
 //! What a state machine asks for: to open a release, to take it to a stage, to complete it. Every answer can be asked for
 //! again: a task whose answer was lost is repeated.
 
-use super::books::{metrics_of, with_change};
+use super::books::with_change;
 use super::{Case, Completes, Refusal, Shift, missing, nothing_to_do};
 use crate::decide::ended_key;
-use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::pipeline::{
     Onward, Reached, ReleaseRequest, Run, WAIVER_KEPT, Waivable, Waiver, onward_after_shift,
@@ -85,13 +84,13 @@ impl Case<'_> {
             .after(Event::Shifted, self.moment.now, None)
             .map_err(|error| Refusal::Illegal { error })?;
         let change = self.fresh_change(stable, request.version);
-        let opened = Release { run: Some(Box::new(run)), ..with_change(opened, change.clone()) };
+        let commit = request.commit.clone().map(Box::new);
+        let opened = Release { run: Some(Box::new(run)), commit, ..with_change(opened, change.clone()) };
         let mut shift = self.opened_run(&opened);
         let follows = self.follows_opening(&opened, &change);
         shift.steps = self.tell_untold();
         shift.steps.push(vec![Step::Write(Box::new(LedgerWrite::of(opened)))]);
         shift.steps.extend(follows);
-        shift.metrics = vec![Metric::DeploymentCount];
         Ok(shift)
     }
 
@@ -213,8 +212,7 @@ impl Case<'_> {
             vec![Step::Write(Box::new(write))],
             vec![Step::Tell(Box::new(notice))],
         ];
-        let metrics = metrics_of(&done, false, true, Weight::ALL);
-        Ok(Shift { steps, metrics, ..self.ended(&done) })
+        Ok(Shift { steps, ..self.ended(&done) })
     }
 
     /// A person may have joined other targets to the release. It completes with them or not at all.

@@ -73,6 +73,7 @@ fn names(release: &Release, told: &Told) -> bool {
         PulledBy::Alarm { .. }
         | PulledBy::Person { .. }
         | PulledBy::Pipeline { .. }
+        | PulledBy::Hook { .. }
         | PulledBy::Aws { .. } => false,
     });
     deployment || execution || pulled

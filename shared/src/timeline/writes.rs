@@ -131,7 +131,7 @@ fn counted_of_phase(phase: Phase, before: Phase, after: &Release, at: Timestamp)
                 let by = if cord.automatic { Metric::AutoRollbackCount } else { Metric::ManualRollbackCount };
                 counted.push(by);
                 // How long AWS took over what it did by itself nobody here has seen.
-                let took = (!cord.by.is_aws_itself()).then(|| minutes(at.duration_since(cord.at)));
+                let took = cord.by.is_answered_here().then(|| minutes(at.duration_since(cord.at)));
                 counted.extend(took.map(Metric::RollbackTimeMinutes));
             }
             counted

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Deployed, Hook, RACE_PAUSE, RACES_MAX, Work};
-use crate::aws::{Interruption, console, take};
-use crate::decide::{Decision, Moment, decide};
+use crate::aws::{Interruption, take};
+use crate::decide::{Moment, decide};
 use crate::deployment::{AliasShift, DeploymentChange, DeploymentState, Deployments, Place};
 use crate::hook::{Checked, HookVerdict, Owner, answered_before, goes_back, open_release};
-use crate::metrics::emf_line;
-use crate::names::ServiceName;
 use crate::pipeline::Run;
 use crate::place::LambdaAlias;
 use crate::plan::Step;
@@ -103,7 +101,7 @@ impl Hook {
                 return Err(last);
             }
             match take(&self.aws, &decision.steps, self.clock).await.interruption {
-                None => self.count(&service, &decision),
+                None => {}
                 Some(Interruption::Raced { what }) => last = what,
                 Some(Interruption::Failed { why } | Interruption::Pending { what: why }) => return Err(why),
             }
@@ -137,12 +135,6 @@ impl Hook {
         let live = self.aws.sight(target).await;
         let live = BTreeMap::from([(target.name.clone(), live)]);
         (signal, Situation { record, live, deployments }, Moment { now, lease_until: now })
-    }
-
-    fn count(&self, service: &ServiceName, decision: &Decision) {
-        if !decision.metrics.is_empty() {
-            console::line(&emf_line(&self.namespace, service, &decision.metrics, (self.clock)()));
-        }
     }
 
     /// What this hook was answered before, or else the release to check.

@@ -4,12 +4,11 @@ use crate::decide::{Case, Course, Decision, Survey, notice_of_end, stand_down, t
 use crate::deployment::{
     AliasShift, Deployment, DeploymentChange, DeploymentState, DeploymentStatus, PRE_TRAFFIC_HOOK, drift,
 };
-use crate::metrics::Metric;
 use crate::names::{Generation, Weight};
 use crate::notice::{Notice, Severity};
 use crate::place::LambdaAlias;
 use crate::plan::{LedgerWrite, SetTraffic, Step};
-use crate::reason::{Reason, seconds_between};
+use crate::reason::Reason;
 use crate::registration::Target;
 use crate::release::{Change, Event, KnownGood, PastRollback, Phase, Release, Report};
 use crate::situation::Sighting;
@@ -63,7 +62,7 @@ impl Case<'_> {
             course: Course::Settle,
             reason,
             steps,
-            metrics: vec![Metric::DeploymentCount, Metric::CanaryTrafficPercentage(0.0)],
+            metrics: Vec::new(),
         }
     }
 
@@ -185,20 +184,13 @@ impl Case<'_> {
         };
         let known_good = complete.changes.iter().map(good).collect();
         let notice = self.notice_of_completion(&complete, &reason);
-        let ended_at = complete.ended_at.unwrap_or(self.moment.now);
-        #[expect(clippy::cast_precision_loss, reason = "a release's seconds are far below 2^52")]
-        let minutes = seconds_between(release.opened_at, ended_at) as f64 / 60.0;
         let evidence = self.evidence("completion", Some(generation), &reason, &Survey::default());
         let write = LedgerWrite { known_good, evidence: Some(evidence), ..LedgerWrite::of(complete) };
         Decision {
             course: Course::Settle,
             reason,
             steps: vec![vec![Step::Write(Box::new(write))], vec![Step::Tell(Box::new(notice))]],
-            metrics: vec![
-                Metric::SuccessfulDeployments,
-                Metric::DeploymentDurationMinutes(minutes),
-                Metric::CanaryTrafficPercentage(100.0),
-            ],
+            metrics: Vec::new(),
         }
     }
 

@@ -1,0 +1,299 @@
+//! What is told of releases may come twice, late and out of order. Any telling of a history gives the same timeline, the same
+//! numbers and the same measures.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use ripcord::dora::{Record, Window, dora};
+use ripcord::metrics::Metric;
+use ripcord::names::{Generation, Version, Weight};
+use ripcord::release::{Change, Commit, Cord, Event, Phase, PulledBy, Release, Report};
+use ripcord::timeline::{Meaning, Moment, Source, Told, What, moments, silent, what_counts};
+
+/// What happens to a release in one step.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Shift(u32),
+    Promote,
+    Restore { automatic: bool },
+    FailToRestore,
+    Hold,
+    GiveUp,
+    Report,
+}
+
+/// A service's story: its releases' writes as the stream tells them, and what AWS says.
+#[derive(Clone, Debug)]
+struct Story {
+    writes: Vec<(Option<Release>, Release, Timestamp)>,
+    told: Vec<Moment>,
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn opened(generation: u64, seconds: i64, has_commit: bool) -> Release {
+    let version = |number| Version::new(number).unwrap();
+    let commit = || Commit { id: "3f2c1ab".parse().unwrap(), at: Some(at(seconds - 5_000)) };
+    Release {
+        service: "checkout".parse().unwrap(),
+        generation: Generation(generation),
+        seq: generation * 100,
+        phase: Phase::Shifting,
+        opened_at: at(seconds),
+        opened_by: "alice".to_owned(),
+        changes: vec![Change {
+            target: "api".parse().unwrap(),
+            stable: version(generation),
+            candidate: version(generation + 1),
+            artefact: None,
+            weight: Weight::NONE,
+            intent: None,
+            claim: None,
+        }],
+        ended_at: None,
+        ended_because: None,
+        report: Report::NotDue,
+        traffic_at: None,
+        going_back: None,
+        run: None,
+        deployment: None,
+        cord: None,
+        commit: has_commit.then(|| Box::new(commit())),
+    }
+}
+
+fn after(release: &Release, happens: Happens, now: Timestamp) -> Option<Release> {
+    let ended = |event| release.after(event, now, "so it was".to_owned()).ok();
+    let pulled = |release: Release, automatic| {
+        let by = PulledBy::Person { name: None };
+        Release {
+            cord: Some(Box::new(Cord { by, at: now - SignedDuration::from_secs(2), automatic })),
+            ..release
+        }
+    };
+    match happens {
+        Happens::Shift(percent) => {
+            let mut shifted = release.after(Event::Shifted, now, None).ok()?;
+            shifted.changes[0].weight = Weight::from_percent(percent);
+            shifted.traffic_at = shifted.traffic_at.or(Some(now));
+            Some(shifted)
+        }
+        Happens::Promote => {
+            let mut promoted = ended(Event::Promoted)?;
+            promoted.changes[0].weight = Weight::ALL;
+            Some(promoted)
+        }
+        Happens::Restore { automatic } => Some(pulled(ended(Event::TrafficRestored)?, automatic)),
+        Happens::FailToRestore => Some(pulled(ended(Event::RestoreFailed)?, true)),
+        Happens::Hold => Some(pulled(ended(Event::HeldBack)?, true)),
+        Happens::GiveUp => ended(Event::GivenUp),
+        Happens::Report => Some(release.reported(Report::Sent { at: now })),
+    }
+}
+
+fn happening() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        3 => (1..=100u32).prop_map(Happens::Shift),
+        2 => Just(Happens::Promote),
+        2 => any::<bool>().prop_map(|automatic| Happens::Restore { automatic }),
+        1 => Just(Happens::FailToRestore),
+        1 => Just(Happens::Hold),
+        1 => Just(Happens::GiveUp),
+        1 => Just(Happens::Report),
+    ]
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let release = (any::<bool>(), prop::collection::vec(happening(), 0..6));
+    let told = (0..12_000i64, 0..4usize, 0..3usize);
+    (prop::collection::vec(release, 1..8), prop::collection::vec(told, 0..6)).prop_map(|(releases, told)| {
+        let mut writes = Vec::new();
+        for (generation, (has_commit, happenings)) in (1..).zip(releases) {
+            let mut seconds = i64::try_from(generation).unwrap() * 1_500;
+            let mut release = opened(generation, seconds, has_commit);
+            writes.push((None, release.clone(), at(seconds)));
+            for happens in happenings {
+                seconds += 60;
+                if let Some(next) = after(&release, happens, at(seconds)) {
+                    writes.push((Some(release), next.clone(), at(seconds)));
+                    release = next;
+                }
+            }
+        }
+        let meanings = [Meaning::Began, Meaning::Succeeded, Meaning::WentBack];
+        let told = told.into_iter().map(|(seconds, about, meaning)| Moment {
+            service: "checkout".parse().unwrap(),
+            write: None,
+            at: at(seconds),
+            what: What::Aws(Told {
+                source: Source::Ecs,
+                about: format!("deployment {about}"),
+                state: format!("{:?}", meanings[meaning]),
+                meaning: meanings[meaning],
+                because: None,
+            }),
+        });
+        Story { writes, told: told.collect() }
+    })
+}
+
+/// What is left of a story once it was told: what the ledger keeps, and what was counted.
+#[derive(Debug, Default, PartialEq)]
+struct Kept {
+    moments: BTreeMap<String, Moment>,
+    counted: BTreeSet<String>,
+    count: usize,
+}
+
+impl Kept {
+    /// Whoever keeps a moment first counts it, as the ledger's condition says.
+    fn keep(&mut self, moment: Moment, counted: &[Metric]) {
+        let key = moment.key();
+        if self.moments.contains_key(&key) {
+            return;
+        }
+        self.count += counted.len();
+        self.counted.extend(counted.iter().map(|metric| format!("{key} {metric:?} {}", moment.at)));
+        self.moments.insert(key, moment);
+    }
+}
+
+/// Tells a story's parts in an order, each as often as it stands there.
+fn tell(story: &Story, order: &[usize]) -> Kept {
+    let mut kept = Kept::default();
+    for part in order {
+        match story.writes.get(*part) {
+            Some((before, after, written_at)) => {
+                for moment in moments(before.as_ref(), after, *written_at) {
+                    let counted = what_counts(&moment, before.as_ref(), after);
+                    kept.keep(moment, &counted);
+                }
+            }
+            None => kept.keep(story.told[*part - story.writes.len()].clone(), &[]),
+        }
+    }
+    kept
+}
+
+fn told_somehow() -> impl Strategy<Value = (Story, Vec<usize>)> {
+    story().prop_flat_map(|story| {
+        let parts = story.writes.len() + story.told.len();
+        let again = prop::collection::vec(0..parts, 0..20);
+        let order = again
+            .prop_flat_map(move |again| Just((0..parts).chain(again).collect::<Vec<_>>()).prop_shuffle());
+        (Just(story), order)
+    })
+}
+
+/// Each release as it was last written: the ledger's history.
+fn history(story: &Story) -> Vec<Release> {
+    let mut latest: BTreeMap<Generation, Release> = BTreeMap::new();
+    for (_, after, _) in &story.writes {
+        latest.insert(after.generation, after.clone());
+    }
+    latest.into_values().collect()
+}
+
+proptest! {
+    #[test]
+    fn however_a_history_is_told_what_is_kept_and_counted_is_the_same((story, order) in told_somehow()) {
+        let in_order: Vec<usize> = (0..story.writes.len() + story.told.len()).collect();
+        prop_assert_eq!(tell(&story, &order), tell(&story, &in_order));
+    }
+
+    #[test]
+    fn however_a_history_is_told_the_measures_are_the_same((story, order) in told_somehow()) {
+        let window = Window { from: at(0), until: at(100_000) };
+        let in_order: Vec<usize> = (0..story.writes.len() + story.told.len()).collect();
+        let releases = history(&story);
+        let measured = |releases: Vec<Release>, moments: Vec<Moment>| {
+            let record = Record { releases, moments };
+            dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window)
+        };
+        let straight = measured(releases.clone(), tell(&story, &in_order).moments.into_values().collect());
+        // Also what is read twice, and in another order, measures the same.
+        let mut moments: Vec<Moment> = tell(&story, &order).moments.into_values().rev().collect();
+        moments.extend(moments.clone());
+        let mut twice: Vec<Release> = releases.iter().rev().cloned().collect();
+        twice.extend(releases.clone());
+        prop_assert_eq!(&measured(twice, moments.clone()), &straight);
+        prop_assert_eq!(silent(&releases, &moments).len(), straight.besides.silent);
+    }
+
+    #[test]
+    fn every_release_is_counted_in_one_place((story, _) in told_somehow()) {
+        let window = Window { from: at(0), until: at(100_000) };
+        let releases = history(&story);
+        let moments: Vec<Moment> = story.told.clone();
+        let record = Record { releases: releases.clone(), moments };
+        let dora = dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window);
+        let besides = dora.besides;
+        let placed = dora.deployments + besides.stopped_in_canary + besides.withdrawn + besides.open;
+        prop_assert_eq!(placed, releases.len());
+        prop_assert!(dora.failures <= dora.deployments);
+        prop_assert!(dora.lead_time.count <= dora.lead_time_of);
+    }
+
+    #[test]
+    fn counts_add_up_to_what_the_history_says((story, order) in told_somehow()) {
+        let kept = tell(&story, &order);
+        let of = |metric: Metric| {
+            kept.counted.iter().filter(|counted| counted.contains(&format!(" {metric:?} "))).count()
+        };
+        let releases = history(&story);
+        let ended = |phase| releases.iter().filter(|release| release.phase == phase).count();
+        prop_assert_eq!(of(Metric::DeploymentCount), releases.len());
+        prop_assert_eq!(of(Metric::RollbackCount), ended(Phase::RolledBack));
+        prop_assert_eq!(of(Metric::AutoRollbackCount) + of(Metric::ManualRollbackCount), of(Metric::RollbackCount));
+        prop_assert!(of(Metric::SuccessfulDeployments) >= ended(Phase::Complete));
+        prop_assert!(of(Metric::FailedDeployments) >= ended(Phase::RolledBack));
+    }
+}
+
+#[test]
+fn a_rollback_that_failed_before_it_succeeded_is_one_failure() {
+    let open = opened(1, 0, false);
+    let failed = after(&open, Happens::FailToRestore, at(60)).unwrap();
+    let back = after(&failed, Happens::Restore { automatic: true }, at(120)).unwrap();
+    let counted = |before: &Release, after: &Release| -> Vec<Metric> {
+        let moments = moments(Some(before), after, at(120));
+        moments.iter().flat_map(|moment| what_counts(moment, Some(before), after)).collect()
+    };
+    assert!(counted(&open, &failed).contains(&Metric::FailedDeployments));
+    assert!(!counted(&failed, &back).contains(&Metric::FailedDeployments));
+    assert!(counted(&failed, &back).contains(&Metric::RollbackTimeMinutes(2.0 / 60.0)));
+}
+
+#[test]
+fn a_share_needs_five_deployments_and_says_how_many_there_are() {
+    let window = Window { from: at(0), until: at(86_400 * 30) };
+    let measured = |number: u64| {
+        let complete = |generation: u64| {
+            let open = opened(generation, i64::try_from(generation).unwrap() * 1_000, true);
+            after(&open, Happens::Promote, open.opened_at + SignedDuration::from_secs(60)).unwrap()
+        };
+        let record = Record { releases: (1..=number).map(complete).collect(), moments: Vec::new() };
+        dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window)
+    };
+    let (few, enough) = (measured(4), measured(5));
+    assert_eq!((few.deployments, few.change_failure_rate, few.lead_time.median_s), (4, None, None));
+    assert_eq!((enough.deployments, enough.change_failure_rate), (5, Some(0.0)));
+    assert_eq!(enough.lead_time.median_s, Some(5_060.0));
+}
+
+#[test]
+fn a_release_that_went_back_in_its_canary_is_no_failure_in_production() {
+    let window = Window { from: at(0), until: at(100_000) };
+    let measured = |percent| {
+        let shifted = after(&opened(1, 0, false), Happens::Shift(percent), at(60)).unwrap();
+        let back = after(&shifted, Happens::Restore { automatic: true }, at(120)).unwrap();
+        let record = Record { releases: vec![back], moments: Vec::new() };
+        dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window)
+    };
+    let (canary, full) = (measured(99), measured(100));
+    assert_eq!((canary.deployments, canary.failures, canary.besides.stopped_in_canary), (0, 0, 1));
+    assert_eq!((full.deployments, full.failures, full.besides.stopped_in_canary), (1, 1, 0));
+}
