@@ -3,7 +3,7 @@
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Request, StatusCode,
+    HeaderMap, Request, StatusCode,
     body::Bytes,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
@@ -43,6 +43,8 @@ pub struct AwsAnswer {
     pub function_error: bool,
     /// `x-amzn-errortype`, by which REST services name an error.
     pub error_type: Option<String>,
+    /// Every header.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
@@ -119,8 +121,9 @@ impl AwsClient {
             let function_error = answer.headers().contains_key("x-amz-function-error");
             let error_type = answer.headers().get("x-amzn-errortype");
             let error_type = error_type.and_then(|value| Some(value.to_str().ok()?.to_owned()));
+            let headers = answer.headers().clone();
             let body = answer.into_body().collect().await.map_err(|e| CallError::Connection(e.into()))?;
-            Ok(AwsAnswer { status, function_error, error_type, body: body.to_bytes() })
+            Ok(AwsAnswer { status, function_error, error_type, headers, body: body.to_bytes() })
         };
         let slow = CallError::Slow { limit_s: ANSWER_DURATION_MAX.as_secs() };
         tokio::time::timeout(ANSWER_DURATION_MAX, exchange).await.unwrap_or(Err(slow))

@@ -2,6 +2,7 @@
 //! outcome is a route with a readable body or a refusal: nothing here fails.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use aws_smithy_types::base64;
 use ripcord::flags::{Context, FLAGS_MAX};
@@ -59,7 +60,7 @@ pub(crate) enum Request {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `flag_key` and `context`")]
 struct EvaluateBody {
     flag_key: String,
     #[serde(default)]
@@ -67,7 +68,7 @@ struct EvaluateBody {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `flag_keys` and `context`")]
 struct BatchBody {
     #[serde(default)]
     flag_keys: Option<Vec<String>>,
@@ -78,9 +79,14 @@ struct BatchBody {
 impl Request {
     /// Reads a request.
     pub(crate) fn read(event: Value) -> Result<Self, Refusal> {
-        let payload: Payload = serde_json::from_value(event).map_err(|error| {
-            Refusal::bad_request("event_invalid", format!("this is no request of an HTTP API: {error}"))
-        })?;
+        let no_request = |why: &dyn Display| {
+            Refusal::bad_request("event_invalid", format!("this is no request of an HTTP API: {why}"))
+        };
+        // A list would be taken for the fields in their order.
+        if !event.is_object() {
+            return Err(no_request(&"it is no object"));
+        }
+        let payload: Payload = serde_json::from_value(event).map_err(|error| no_request(&error))?;
         let method = payload.request_context.http.method.to_ascii_uppercase();
         let path = payload.raw_path.rsplit_once(ROOT).map(|(_, rest)| rest.trim_end_matches('/'));
         match (path, method.as_str()) {
@@ -145,6 +151,10 @@ impl Payload {
 
 /// Reads a document and says where it is not as expected. The parser follows 128 levels of nesting and no more.
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // A list would be taken for the fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Refusal::bad_request("request_invalid", "the body is a list, and must be an object"));
+    }
     let mut parser = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let path = error.path().to_string();

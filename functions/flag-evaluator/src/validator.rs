@@ -37,6 +37,9 @@ pub struct Rejected {
 /// Judges a document.
 pub fn validate(event: &Value) -> Result<Accepted, Rejected> {
     let unreadable = |why: String| Rejected { error_type: "EventUnreadable", message: why };
+    if !event.is_object() {
+        return Err(unreadable("this is no event of an AppConfig validator: it is no object".to_owned()));
+    }
     let event = ToValidate::deserialize(event)
         .map_err(|error| unreadable(format!("this is no event of an AppConfig validator: {error}")))?;
     let text = base64::decode(&event.content)

@@ -32,7 +32,7 @@ fn an_invalid_document_fails_with_every_problems_path_and_rule() {
     let rejected = validate(&with(
         r#"{"version": 1, "flags": {
             "a": {"enabled": "yes", "rollout_percentage": 100.5},
-            "b": {"enabled": true, "rules": [{"attribute": "x", "operator": "like", "values": ["y"], "then": {"enabled": true}}]}
+            "b": {"enabled": true, "rollout_percentage": 0, "rules": [{"attribute": "x", "operator": "like", "values": ["y"], "then": {"enabled": true}}]}
         }}"#,
     ))
     .unwrap_err();
@@ -48,7 +48,7 @@ fn an_invalid_document_fails_with_every_problems_path_and_rule() {
 fn what_is_no_event_of_a_validator_is_refused_by_another_name() {
     for (event, part) in [
         (json!({}), "content"),
-        (json!([1]), "no event"),
+        (json!(["e30="]), "no object"),
         (json!({ "content": 7 }), "no event"),
         (event("not base64!"), "no base64"),
     ] {
