@@ -1,3 +1,5 @@
+mod documents;
 mod properties;
 mod reference;
+mod reports;
 mod simulation;

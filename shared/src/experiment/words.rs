@@ -74,10 +74,21 @@ pub fn difference(metric: &MetricReport, difference: f64) -> String {
 /// The size of a difference, without a plus.
 fn size(metric: &MetricReport, difference: f64) -> String {
     match metric.kind {
-        Kind::Conversion => format!("{} pp", percent(difference).trim_end_matches('%')),
+        Kind::Conversion => format!("{} pp", points(difference)),
         Kind::Mean | Kind::Rank => with_unit(metric, number(difference)),
         Kind::Category => number(difference),
     }
+}
+
+/// Percentage points, with fewer digits than a share: the ends of an interval are no more exact than that.
+fn points(difference: f64) -> String {
+    let points = difference * 100.0;
+    let digits = match points.abs() {
+        small if small > 0.0 && small < 0.01 => 4,
+        small if small < 0.1 => 3,
+        _ => 2,
+    };
+    trimmed(points, digits)
 }
 
 /// How sure an interval is: `95%`.
@@ -129,14 +140,8 @@ pub fn comparison(metric: &MetricReport, compared: &Comparison) -> String {
         None if metric.role == Role::Guardrail => {
             format!("{} {finding}", guardrail(metric, compared, evidence))
         }
-        None => match compared.outcome {
-            Outcome::NoDifference => format!("No difference is shown. {finding}{}", could(metric, compared)),
-            Outcome::Better => format!("Better. {finding}"),
-            Outcome::Worse => format!("Worse. {finding}"),
-            Outcome::Different => format!("Different. {finding}"),
-            Outcome::NotWorse => format!("Not worse. {finding}"),
-            Outcome::Inconclusive | Outcome::Invalid => finding,
-        },
+        None if compared.outcome == Outcome::NoDifference => format!("{finding}{}", could(metric, compared)),
+        None => finding,
     }
 }
 
