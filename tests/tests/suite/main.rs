@@ -3,8 +3,11 @@
 
 mod adapters;
 mod attribution;
+mod dashboards;
 mod decisions;
 mod events;
+mod flag_document;
+mod flag_evaluator;
 mod hooks;
 mod lifecycle;
 mod measuring;
