@@ -104,7 +104,7 @@ impl fmt::Display for Kept {
     }
 }
 
-fn described(signal: &Signal) -> String {
+pub(crate) fn described(signal: &Signal) -> String {
     match signal {
         Signal::Alarm(alarm) => {
             format!("alarm {} at {:.0}: {}", alarm.alarm.name(), alarm.changed_at, alarm.why)

@@ -257,6 +257,19 @@ def associate_extensions(provisioners):
     provisioners._RESOURCE_HANDLERS.setdefault("AWS::AppConfig::ExtensionAssociation", handlers)
 
 
+def take_saved_queries(provisioners):
+    """Lets a stack save queries of Logs Insights. Nobody runs them here: what they read is tested against the log lines."""
+
+    def create(logical_id, props, stack_name):
+        if not props.get("Name") or not props.get("QueryString"):
+            raise ValueError("AWS::Logs::QueryDefinition requires Name and QueryString")
+        name = provisioners._physical_name(stack_name, logical_id, max_len=64)
+        return name, {"QueryDefinitionId": name}
+
+    handlers = {"create": create, "delete": lambda physical_id, props: None}
+    provisioners._RESOURCE_HANDLERS.setdefault("AWS::Logs::QueryDefinition", handlers)
+
+
 def watch_the_fronts_alarms(appconfig):
     """Has AppConfig look at the alarms of the rehearsal's own evaluator, where an environment watches any.
 
@@ -305,6 +318,7 @@ def main():
     deploy_configurations_as_appconfig(appconfig)
     watch_the_fronts_alarms(appconfig)
     associate_extensions(provisioners)
+    take_saved_queries(provisioners)
     codedeploy.teach(cloudformation, responses, FRONT, CODEDEPLOY_SCALE, fail)
     tell_of_stacks(cloudformation, eventbridge)
     step_functions.teach(stepfunctions, eventbridge, FRONT, fail)

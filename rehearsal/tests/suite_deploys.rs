@@ -34,8 +34,18 @@ async fn the_suite_and_the_example_come_up_with_their_alarms() {
     assert_eq!(outputs.get("FirstVersion").map(String::as_str), Some("1"));
     let mut alarms: Vec<String> = aws.alarms().states().into_iter().map(|alarm| alarm.name).collect();
     alarms.sort();
-    let expected =
-        ["checkout-degraded", "checkout-error-rate", "checkout-latency", "ripcord-failed-signals-waiting"];
+    let expected = [
+        "checkout-degraded",
+        "checkout-error-rate",
+        "checkout-latency",
+        "ripcord-failed-signals-waiting",
+        "ripcord-release-long",
+        "ripcord-release-too-long",
+        "ripcord-releases-failing",
+        "ripcord-releases-succeed-too-rarely",
+        "ripcord-rollback-failed",
+        "ripcord-rollbacks-too-many",
+    ];
     assert_eq!(alarms, expected);
 
     // The example's function runs, behind its alias.
