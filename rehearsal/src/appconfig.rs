@@ -1,7 +1,7 @@
 //! What AppConfig does besides keeping what it is given, and ministack does not: it has the functions that a profile names look at a
 //! version, refuses a version that is stored after another than the newest, and tells EventBridge how deployments begin and end.
 //!
-//! Schemas that a profile names as validators are not looked at here, and events are told whether or not the extension for
+//! What a profile's schemas say is looked at in `front/rules/configurations.rs`. Events are told whether or not the extension for
 //! EventBridge is associated with anything.
 
 use crate::{

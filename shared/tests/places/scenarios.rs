@@ -1,9 +1,10 @@
 //! Histories that are written by hand: each shows one thing, and some are what the simulation found.
 
 use ripcord::decide::Course;
+use ripcord::place::configuration::DeploymentNumber;
 use ripcord::registration::Barrier;
 use ripcord::release::Phase;
-use ripcord::signal::{Arrival, Signal};
+use ripcord::signal::{Arrival, Signal, TakenBack};
 
 use super::call::Fault;
 use super::invocation::Outcome;
@@ -328,12 +329,42 @@ fn what_arrives_from_before_the_release_finishes_nothing() {
     scene.pass(seconds(60));
     let place = scene.world.targets()[0].place.to_string();
     let arrival = |raised_at| {
-        Signal::Arrival(Arrival { place: place.clone(), what: "COMPLETED".to_owned(), taken_back: None, raised_at })
+        Signal::Arrival(Arrival {
+            place: place.clone(),
+            what: "COMPLETED".to_owned(),
+            taken_back: None,
+            raised_at,
+        })
     };
     assert_eq!(scene.pull(&arrival(raised_at)), Outcome::Answered(Course::StandDown));
     scene.serves("jobs", "1 on 90%, 2 on 10%");
     assert_eq!(scene.pull(&arrival(scene.clock)), Outcome::Answered(Course::Restore));
     scene.serves("jobs", "1 on 100%");
+}
+
+#[test]
+fn what_appconfig_has_taken_back_is_booked_once_and_takes_the_rest_of_its_release_along() {
+    let mut scene = Scene::of(&[("settings", Kind::Flags, 0), ("api", Kind::Alias, 1)]);
+    scene.shift("api", "1:90,2:10");
+    scene.shift("settings", "1:0,2:100");
+    assert_eq!(scene.phase(), Phase::Shifting);
+    let place = scene.world.targets()[0].place.to_string();
+    let said = |deployment| {
+        let why = Some("CLOUDWATCH_ALARM, Rollback initiated by errors".to_owned());
+        let taken_back = Some(TakenBack { deployment: DeploymentNumber(deployment), why, by_alarm: true });
+        let what = "OnDeploymentRolledBack".to_owned();
+        Signal::Arrival(Arrival { place: place.clone(), what, taken_back, raised_at: scene.clock })
+    };
+    let (other, own) = (said(1), said(2));
+    // What is still served was not taken back, whatever an event says.
+    assert_eq!(scene.pull(&own), Outcome::Answered(Course::StandDown));
+    scene.world.take_back(&"settings".parse().unwrap());
+    assert_eq!(scene.pull(&other), Outcome::Answered(Course::StandDown));
+    scene.serves("api", "1 on 90%, 2 on 10%");
+    assert_eq!(scene.pull(&own), Outcome::Answered(Course::Restore));
+    scene.serves("api", "1 on 100%");
+    assert_eq!(scene.phase(), Phase::RolledBack);
+    assert_eq!(scene.pull(&own), Outcome::Answered(Course::StandDown));
 }
 
 /// Found by the simulation: a release was opened on one target while another went back, and left the way back half done.

@@ -241,6 +241,14 @@ impl Thing {
         }
     }
 
+    /// AppConfig takes its newest deployment back by itself.
+    pub(crate) fn take_back(&mut self) {
+        match self {
+            Self::Flags(seen) => seen.newest.state = State::RolledBack,
+            Self::Alias(_) | Self::Balancer(_) | Self::Machine(_) | Self::Records(_) => {}
+        }
+    }
+
     /// It comes into a state in which it has no way to this version; aliases and records have none such here.
     pub(crate) fn block(&mut self, version: Version) {
         match self {

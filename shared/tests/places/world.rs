@@ -153,6 +153,11 @@ impl World {
         self.things.get_mut(name).unwrap().meddle(version, self.updates);
     }
 
+    /// AppConfig takes the newest deployment of a target back.
+    pub(crate) fn take_back(&mut self, name: &TargetName) {
+        self.things.get_mut(name).unwrap().take_back();
+    }
+
     /// One call, with the precondition that AWS checks.
     pub(crate) fn apply(&mut self, step: &Step, clock: Timestamp) -> Answer {
         match step {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ripcord::names::Weight;
 use ripcord::release::{Phase, Release};
-use ripcord_rehearsal::alarms::AlarmState;
+use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::aws_client::AwsRequest;
 use ripcord_rehearsal::targets::{self, Configuration};
 use serde_json::{Value, json};
