@@ -7,7 +7,7 @@
 use crate::front::{
     Answer, Front,
     backends::{Forwarded, document, text},
-    call::{Call, query_field},
+    call::{Call, REHEARSAL_KEY, query_field},
     fault_answers::ServiceError,
 };
 use jsonschema::Draft;
@@ -19,7 +19,7 @@ const VIOLATIONS_TOLD_MAX: usize = 10;
 impl Front {
     pub(super) async fn configuration_call(&self, call: &Call, request: &Forwarded) -> Answer {
         if let Some((profile, version)) = validated(call, request)
-            && let Err(refusal) = self.check_validators(request, &profile, &version).await
+            && let Err(refusal) = self.check_validators(call, request, &profile, &version).await
         {
             return refusal.response(call);
         }
@@ -28,6 +28,7 @@ impl Front {
 
     async fn check_validators(
         &self,
+        call: &Call,
         request: &Forwarded,
         profile: &str,
         version: &str,
@@ -46,17 +47,20 @@ impl Front {
                         check_schema(text("Content"), &content).map_err(refused)?;
                     }
                 }
-                "LAMBDA" => self.check_permission(request, text("Content")).await?,
+                "LAMBDA" => self.check_permission(call, text("Content")).await?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    async fn check_permission(&self, request: &Forwarded, function: &str) -> Result<(), ServiceError> {
+    async fn check_permission(&self, call: &Call, function: &str) -> Result<(), ServiceError> {
         let name = function.split_once(":function:").map_or(function, |(_, name)| name);
         let name = name.split(':').next().unwrap_or_default();
-        let policy = self.found(request, &format!("/2015-03-31/functions/{name}/policy")).await;
+        let client = self.places.client(&call.account_id, &call.region, REHEARSAL_KEY);
+        let path = format!("/2015-03-31/functions/{name}/policy");
+        let policy = client.lambda("GET", &path, &Value::Null).await.ok();
+        let policy: Option<Value> = policy.and_then(|policy| serde_json::from_slice(&policy.body).ok());
         let policy = policy.as_ref().and_then(|policy| policy.get("Policy")?.as_str());
         if policy.is_some_and(lets_appconfig_invoke) {
             return Ok(());
