@@ -88,20 +88,6 @@ pub enum ContextError {
     },
 }
 
-impl ContextError {
-    /// A stable name for the error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotAnObject { .. } => "context_not_an_object",
-            Self::TooManyAttributes { .. } => "context_too_many_attributes",
-            Self::NameLength { .. } => "context_attribute_name_length",
-            Self::TextLength { .. } => "context_text_too_long",
-            Self::Nested { .. } => "context_attribute_type",
-            Self::Imprecise { .. } => "context_number_imprecise",
-        }
-    }
-}
-
 impl Context {
     /// Reads the context of a request.
     pub fn read(value: &Value) -> Result<Self, ContextError> {

@@ -1,6 +1,6 @@
 // Asks the flag-evaluator whether a flag is on. One file, no dependencies: Node 18 and later, Deno, Bun, browsers, Workers.
 //
-//   const flags = new FlagClient({ url: "https://abc.execute-api.eu-west-1.amazonaws.com" });
+//   const flags = new FlagClient({ url: "https://abc.execute-api.eu-west-1.amazonaws.com/feature-flags" });
 //   const search = await flags.evaluate("new-search", { user_id: user.id, country: "AT" });
 //   if (search.enabled) { ... }
 //
@@ -35,7 +35,7 @@ export interface Flag {
 }
 
 export interface Options {
-  /** Where the API is, up to and without `/feature-flags`. */
+  /** Where the API is: the output `FlagApiUrl` of the suite, which ends with `/feature-flags`. */
   readonly url: string;
   /** How long a request may take. */
   readonly timeoutMs?: number;
@@ -81,7 +81,7 @@ export class FlagClient {
   /** Never throws. A flag that the document does not have is off. */
   async evaluate(flagKey: string, context: Context, fallback: Fallback = OFF): Promise<Answer> {
     try {
-      const body = await this.#post("/feature-flags/evaluate", { flag_key: flagKey, context });
+      const body = await this.#post("/evaluate", { flag_key: flagKey, context });
       return this.#keep(flagKey, context, evaluationOf(body));
     } catch (error) {
       this.#tell(error);
@@ -97,7 +97,7 @@ export class FlagClient {
   ): Promise<Map<string, Answer>> {
     const answers = new Map<string, Answer>();
     try {
-      const body = await this.#post("/feature-flags/evaluate-batch", { flag_keys: flagKeys, context });
+      const body = await this.#post("/evaluate-batch", { flag_keys: flagKeys, context });
       for (const one of listOf(body, "evaluations")) {
         const evaluation = evaluationOf(one);
         answers.set(evaluation.flag_key, this.#keep(evaluation.flag_key, context, evaluation));
@@ -115,7 +115,7 @@ export class FlagClient {
     const known = this.#listed;
     try {
       const headers: Record<string, string> = known ? { "if-none-match": known.etag } : {};
-      const response = await this.#send("/feature-flags", { method: "GET", headers });
+      const response = await this.#send("", { method: "GET", headers });
       if (response.status === 304 && known) {
         return known.flags;
       }

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # use flag_client::{Fallback, FlagClient};
 //! # let user = "u1";
-//! let flags = FlagClient::new("https://abc.execute-api.eu-west-1.amazonaws.com");
+//! let flags = FlagClient::new("https://abc.execute-api.eu-west-1.amazonaws.com/feature-flags");
 //! let context = serde_json::json!({ "user_id": user, "country": "AT" });
 //! if flags.evaluate("new-search", &context, Fallback::OFF).enabled { /* .. */ }
 //! ```
@@ -98,7 +98,7 @@ struct Listed {
 }
 
 impl FlagClient {
-    /// `url` is where the API is, up to and without `/feature-flags`.
+    /// `url` is where the API is: the output `FlagApiUrl` of the suite, which ends with `/feature-flags`.
     pub fn new(url: &str) -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs_f64(REQUEST_SECONDS_MAX)))
@@ -127,7 +127,7 @@ impl FlagClient {
     /// A flag that the document does not have is off.
     pub fn evaluate(&self, flag_key: &str, context: &Value, fallback: Fallback<'_>) -> Answer {
         let asked = json!({ "flag_key": flag_key, "context": context });
-        match self.post::<Evaluation>("/feature-flags/evaluate", &asked) {
+        match self.post::<Evaluation>("/evaluate", &asked) {
             Ok(evaluation) => self.keep(context, evaluation),
             Err(problem) => {
                 (self.on_problem)(&problem);
@@ -141,7 +141,7 @@ impl FlagClient {
         let keys: Vec<&str> = flags.iter().map(|(key, _)| *key).collect();
         let asked = json!({ "flag_keys": keys, "context": context });
         let mut answers = BTreeMap::new();
-        match self.post::<Evaluations>("/feature-flags/evaluate-batch", &asked) {
+        match self.post::<Evaluations>("/evaluate-batch", &asked) {
             Ok(Evaluations { evaluations }) => {
                 for evaluation in evaluations {
                     answers.insert(evaluation.flag_key.clone(), self.keep(context, evaluation));
@@ -169,7 +169,7 @@ impl FlagClient {
     }
 
     fn fetch_list(&self, known: Option<&Listed>) -> Result<Listed, Problem> {
-        let mut request = self.agent.get(format!("{}/feature-flags", self.url));
+        let mut request = self.agent.get(&self.url);
         if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
             request = request.header("if-none-match", etag);
         }
