@@ -101,23 +101,19 @@ fn check_ends(flags: &[Flag], places: &BTreeMap<Box<str>, usize>, path: &Path<'_
 
 /// The shortest way from a flag back to itself.
 fn circle(needs: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
-    let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut came_from: Vec<Option<usize>> = vec![None; needs.len()];
     let mut next = VecDeque::from([start]);
     // Each flag is entered once.
     while let Some(flag) = next.pop_front() {
         for need in needs.get(flag).into_iter().flatten().copied() {
             if need == start {
-                let mut way = vec![flag];
-                while let Some(before) =
-                    way.last().filter(|last| **last != start).and_then(|last| came_from.get(last))
-                {
-                    way.push(*before);
-                }
+                let before = |flag: &usize| came_from.get(*flag).copied().flatten();
+                let mut way: Vec<usize> = std::iter::successors(Some(flag), before).collect();
                 way.reverse();
                 return Some(way);
             }
-            if let std::collections::btree_map::Entry::Vacant(entry) = came_from.entry(need) {
-                entry.insert(flag);
+            if let Some(entry) = came_from.get_mut(need).filter(|entry| entry.is_none()) {
+                *entry = Some(flag);
                 next.push_back(need);
             }
         }
