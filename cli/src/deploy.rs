@@ -9,6 +9,7 @@ use ripcord::aws::Aws;
 use ripcord::decide::Moment;
 use ripcord::names::{ServiceName, TargetName, Version};
 use ripcord::pipeline::{ReleaseRequest, Waivable};
+use ripcord::release::{Commit, CommitId};
 use ripcord::shift::{Ask, Refusal, ShiftRequest, ShiftSituation, decide_shift, target_of, versions_of};
 use ripcord::situation::Situation;
 use ripcord::strategy::StrategyChoice;
@@ -76,11 +77,21 @@ pub(crate) struct Args {
     /// What you vouch for, and where that can be seen: tests=https://ci.example/4711; may be repeated
     #[arg(long, value_name = "NAME=WHERE", value_parser = attestation)]
     attest: Vec<(String, String)>,
+    /// The commit that the version was built from; lead times are counted from its time
+    #[arg(long, value_name = "ID")]
+    commit: Option<CommitId>,
+    /// When it was made: git log -1 --format=%cI
+    #[arg(long, value_name = "TIME", requires = "commit")]
+    commit_time: Option<Timestamp>,
     /// Refuse unless the same code has completed a release in that suite, in the same account and region
     #[arg(long, value_name = "PROJECT")]
     proven_in: Option<String>,
-    /// Do not wait for the end
+    /// Wait for the end, and end as the release does; that is what happens anyhow, and a script may say so
     #[arg(long)]
+    #[expect(dead_code, reason = "it is what happens anyhow")]
+    wait: bool,
+    /// Do not wait for the end
+    #[arg(long, conflicts_with = "wait")]
     no_wait: bool,
     #[command(flatten)]
     caller: Caller,
@@ -143,6 +154,7 @@ fn request(args: &Args) -> Result<ReleaseRequest, Failure> {
         waive: args.waive.clone(),
         override_reason: args.override_reason.clone(),
         attestations,
+        commit: args.commit.clone().map(|id| Commit { id, at: args.commit_time }),
     })
 }
 

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: &Args, place: &Place) -> Result<History, Failure> 
     let services = session.named_or_every(args.service.as_slice()).await?;
     let mut history = History { releases: Vec::new(), silent: Vec::new() };
     for some in services.chunks(TOGETHER) {
-        for read in join_all(some.iter().map(|service| session.latest(service, limit))).await {
+        for read in join_all(some.iter().map(|service| session.recent(service, limit))).await {
             let (releases, told) = read?;
             history.add(&releases, &told);
         }
@@ -95,7 +95,7 @@ impl Session {
     }
 
     /// A service's latest releases, newest first, and what AWS said since the oldest of them.
-    async fn latest(
+    async fn recent(
         &self,
         service: &ServiceName,
         limit: usize,

@@ -13,10 +13,12 @@ use crate::names::{Generation, ServiceName, TargetName, Weight};
 use crate::release::{Commit, Cord, Phase};
 
 mod silent;
+mod stream;
 mod told;
 mod writes;
 
 pub use silent::{Silent, silent};
+pub use stream::Write;
 pub use told::{AwsEvent, Whom, read_aws_event};
 pub use writes::{moments, what_counts};
 

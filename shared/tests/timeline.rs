@@ -297,3 +297,72 @@ fn a_release_that_went_back_in_its_canary_is_no_failure_in_production() {
     assert_eq!((canary.deployments, canary.failures, canary.besides.stopped_in_canary), (0, 0, 1));
     assert_eq!((full.deployments, full.failures, full.besides.stopped_in_canary), (1, 1, 0));
 }
+
+/// AWS says at `seconds` that something was given up.
+fn gave_up(source: Source, about: &str, seconds: i64) -> Moment {
+    Moment {
+        service: "checkout".parse().unwrap(),
+        write: None,
+        at: at(seconds),
+        what: What::Aws(Told {
+            source,
+            about: about.to_owned(),
+            state: "FAILED".to_owned(),
+            meaning: Meaning::WentBack,
+            because: None,
+        }),
+    }
+}
+
+/// The releases that silent rollbacks were found to be about.
+fn found(releases: &[Release], moment: Moment) -> Vec<Option<u64>> {
+    let found = silent(releases, &[moment]);
+    found.into_iter().map(|one| one.generation.map(|generation| generation.0)).collect()
+}
+
+#[test]
+fn what_goes_back_within_an_hour_of_a_booked_rollback_is_that_rollback() {
+    let open = after(&opened(1, 0, false), Happens::Shift(10), at(60)).unwrap();
+    let back = [after(&open, Happens::Restore { automatic: true }, at(120)).unwrap()];
+    assert_eq!(found(&back, gave_up(Source::Ecs, "d1", 120 + 3_600)), []);
+    assert_eq!(found(&back, gave_up(Source::Ecs, "d1", 120 + 3_601)), [None]);
+    assert_eq!(found(&back, gave_up(Source::Ecs, "d1", -3_600)), []);
+    assert_eq!(found(&back, gave_up(Source::Ecs, "d1", -3_601)), [None]);
+}
+
+#[test]
+fn what_takes_back_a_release_that_is_complete_or_open_is_silent() {
+    let open = after(&opened(1, 0, false), Happens::Shift(10), at(60)).unwrap();
+    assert_eq!(found(std::slice::from_ref(&open), gave_up(Source::AppConfig, "a#1", 90)), [Some(1)]);
+    let complete = [after(&open, Happens::Promote, at(120)).unwrap()];
+    assert_eq!(found(&complete, gave_up(Source::AppConfig, "a#1", 150)), [Some(1)]);
+    let window = Window { from: at(0), until: at(100_000) };
+    let record =
+        Record { releases: complete.to_vec(), moments: vec![gave_up(Source::AppConfig, "a#1", 150)] };
+    let dora = dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window);
+    assert_eq!((dora.deployments, dora.failures, dora.besides.silent), (1, 1, 1));
+}
+
+#[test]
+fn a_deployment_that_a_release_names_is_that_releases_however_late_it_is_told() {
+    let deployment = || ripcord::deployment::Deployment {
+        id: "d-A1B2C3D4E".parse().unwrap(),
+        application: "checkout".to_owned(),
+        group: "live".to_owned(),
+        failed_hook: None,
+        measured_bad: false,
+        pulled: None,
+        reversal_until: None,
+    };
+    let open = Release { deployment: Some(Box::new(deployment())), ..opened(1, 0, false) };
+    let late = || gave_up(Source::CodeDeploy, "d-A1B2C3D4E", 50_000);
+    let back = after(&open, Happens::Restore { automatic: true }, at(120)).unwrap();
+    assert_eq!(found(&[back], late()), []);
+    let complete = after(&open, Happens::Promote, at(120)).unwrap();
+    assert_eq!(found(&[complete], late()), [Some(1)]);
+}
+
+#[test]
+fn an_execution_that_drives_no_release_has_taken_nothing_back() {
+    assert_eq!(found(&[opened(1, 0, false)], gave_up(Source::StepFunctions, "arn:of:another", 60)), []);
+}

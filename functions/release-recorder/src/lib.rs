@@ -24,17 +24,21 @@ pub struct Recorder {
 }
 
 /// What became of an event, as Lambda wants to hear it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recorded {
     /// The first write of a batch that could not be kept: Lambda brings it and those after it again.
     pub batch_item_failures: Vec<Unkept>,
+    /// How many moments were kept that nobody had kept before.
+    pub kept: usize,
+    /// What was counted for them.
+    pub counted: Vec<&'static str>,
 }
 
 /// Records an event: a batch of the ledger's own writes, or one of AWS's.
 pub async fn record(event: &Value, recorder: &Recorder) -> Result<Recorded, Failure> {
     match event.get("Records").and_then(Value::as_array) {
         Some(records) => Ok(stream::record(records, recorder).await),
-        None => told::record(event, recorder).await.map(|()| Recorded { batch_item_failures: Vec::new() }),
+        None => told::record(event, recorder).await,
     }
 }

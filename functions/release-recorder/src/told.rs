@@ -8,14 +8,14 @@ use ripcord::names::{DeploymentId, ServiceName};
 use ripcord::timeline::{AwsEvent, Moment, What, Whom, read_aws_event};
 use serde_json::{Value, json};
 
-use crate::Recorder;
+use crate::{Recorded, Recorder};
 
 /// Keeps an event for every service that it concerns.
-pub(crate) async fn record(event: &Value, recorder: &Recorder) -> Result<(), Failure> {
+pub(crate) async fn record(event: &Value, recorder: &Recorder) -> Result<Recorded, Failure> {
     let read = read_aws_event(event).map_err(|why| Failure::new(ErrorType::SignalUnreadable, why))?;
     let Some(AwsEvent { whom, at, told }) = read else {
         console::record("info", "an event that says nothing of a release", json!({}));
-        return Ok(());
+        return Ok(Recorded::default());
     };
     let services = services_of(&whom, recorder).await?;
     let moment = |service: &ServiceName| Moment {
@@ -26,10 +26,10 @@ pub(crate) async fn record(event: &Value, recorder: &Recorder) -> Result<(), Fai
     };
     let moments: Vec<Moment> = services.iter().map(moment).collect();
     let kept = try_join_all(moments.iter().map(|moment| recorder.aws.ledger.keep_moment(moment)));
-    kept.await.map_err(|failed| Failure::new(ErrorType::ReportIncomplete, failed))?;
+    let kept = kept.await.map_err(|failed| Failure::new(ErrorType::ReportIncomplete, failed))?;
     let message = format!("{} says {} of {}", told.source, told.state, told.about);
     console::record("info", &message, json!({ "services": services, "meaning": told.meaning }));
-    Ok(())
+    Ok(Recorded { kept: kept.into_iter().filter(|is_news| *is_news).count(), ..Recorded::default() })
 }
 
 async fn services_of(whom: &Whom, recorder: &Recorder) -> Result<Vec<ServiceName>, Failure> {

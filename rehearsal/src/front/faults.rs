@@ -1,7 +1,7 @@
 //! Fault injection: which calls are hit, and by what. Rules count the calls that match them; how a fault looks on the
 //! wire is in `fault_answers`. Faults hit the system under test alone, never the rehearsal's own calls.
 
-use super::call::Call;
+use super::call::{Call, Caller};
 use serde::Deserialize;
 use std::{
     fmt,
@@ -75,6 +75,9 @@ pub struct FaultRule {
     /// The signing name of the service; every service when absent.
     #[serde(default)]
     pub service: Option<String>,
+    /// The function whose calls are hit; when absent, everybody's but the recorder's.
+    #[serde(default)]
+    pub caller: Option<String>,
     /// The first matching call that is hit, from 1.
     #[serde(default = "first")]
     pub nth: u32,
@@ -88,7 +91,7 @@ pub struct FaultRule {
 impl FaultRule {
     /// Hits every call of `operation`.
     pub fn always(operation: impl Into<String>, fault: Fault) -> Self {
-        Self { operation: operation.into(), service: None, nth: 1, times: None, fault }
+        Self { operation: operation.into(), service: None, caller: None, nth: 1, times: None, fault }
     }
 
     /// Hits only the first call of `operation`.
@@ -107,11 +110,31 @@ impl FaultRule {
         Self { times: Some(times), ..self }
     }
 
+    /// Hits the calls of one function alone.
+    #[must_use]
+    pub fn of(self, function: impl Into<String>) -> Self {
+        Self { caller: Some(function.into()), ..self }
+    }
+
+    /// The recorder is at work behind whatever is tried, at moments of its own, and would be hit instead.
+    fn is_about(&self, caller: &Caller) -> bool {
+        match (caller, &self.caller) {
+            (Caller::Function(function), Some(meant)) => function == meant,
+            (_, Some(_)) => false,
+            (Caller::Function(function), None) => !function.ends_with(RECORDER),
+            (_, None) => true,
+        }
+    }
+
     fn matches(&self, call: &Call) -> bool {
         (self.operation == "*" || self.operation == call.operation)
             && self.service.as_ref().is_none_or(|service| *service == call.service)
+            && self.is_about(&call.caller)
     }
 }
+
+/// How the name of the function ends that works behind every other.
+const RECORDER: &str = "-release-recorder";
 
 fn first() -> u32 {
     1
@@ -216,6 +239,18 @@ mod tests {
         faults.add(FaultRule::once("GetAlias", Fault::Deny));
         assert_eq!(struck(&faults, "GetAlias"), ["delay", "drop_after"]);
         assert_eq!(struck(&faults, "GetAlias"), ["delay"]);
+    }
+
+    #[test]
+    fn the_recorder_is_hit_where_it_is_named_and_nowhere_else() {
+        let recorder = || call("PutItem", Caller::Function("ripcord-release-recorder".to_owned()));
+        let shifter = || call("PutItem", Caller::Function("ripcord-alias-weight-shifter".to_owned()));
+        let faults = Faults::default();
+        faults.add(FaultRule::always("*", Fault::Deny));
+        assert!(faults.strike(&recorder()).fault.is_none() && faults.strike(&shifter()).fault.is_some());
+        faults.clear();
+        faults.add(FaultRule::always("*", Fault::Deny).of("ripcord-release-recorder"));
+        assert!(faults.strike(&recorder()).fault.is_some() && faults.strike(&shifter()).fault.is_none());
     }
 
     #[test]

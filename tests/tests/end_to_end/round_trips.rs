@@ -20,14 +20,14 @@ async fn three_round_trips_restore_traffic_in_a_new_process_and_two_in_a_warm_on
     scene.local.faults().add(FaultRule::always("*", Fault::Delay { duration_ms: ANSWER_DELAY_MS }));
     let cold = process.invoke(alarm_now().to_string(), ANSWER_WAIT_MAX).await;
     assert_eq!(outcome(&cold), "restore");
-    assert_eq!(sequential_until_restored(&scene.local.journal().entries()), 3);
+    assert_eq!(sequential_until_restored(&scene.local.journal().calls_of("ripcord-alarm-rollback")), 3);
 
     scene.local.faults().clear();
     scene.release(10).await;
     scene.local.faults().add(FaultRule::always("*", Fault::Delay { duration_ms: ANSWER_DELAY_MS }));
     let warm = process.invoke(alarm_now().to_string(), ANSWER_WAIT_MAX).await;
     assert_eq!(outcome(&warm), "restore");
-    assert_eq!(sequential_until_restored(&scene.local.journal().entries()), 2);
+    assert_eq!(sequential_until_restored(&scene.local.journal().calls_of("ripcord-alarm-rollback")), 2);
 }
 
 /// The longest chain of calls each of which arrived after the one before had been answered, up to the restoring one.
