@@ -338,8 +338,13 @@ impl Checks {
 fn is_claim(step: &Step, seen: &Situation) -> bool {
     let Step::Write(write) = step else { return false };
     let (Some(after), Some(before)) = (&write.release, &seen.record.release) else { return false };
-    let mut unclaimed =
-        Release { seq: after.seq - 1, going_back: before.going_back.clone(), ..after.clone() };
+    // With a claim it is noted why it is made, and who pulled the cord.
+    let mut unclaimed = Release {
+        seq: after.seq - 1,
+        going_back: before.going_back.clone(),
+        cord: before.cord.clone(),
+        ..after.clone()
+    };
     for change in &mut unclaimed.changes {
         change.claim = before.change(&change.target).and_then(|change| change.claim);
     }
