@@ -38,7 +38,7 @@ pub struct Decision {
     /// The calls to make, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Steps,
-    /// What to count once all steps are taken.
+    /// What to count once all steps are taken: what no record of a release says.
     #[serde(skip)]
     pub metrics: Vec<Metric>,
 }

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::Moment;
-use crate::metrics::Metric;
 use crate::names::{AliasName, Generation, ServiceName, TargetName, Version, Weight};
 use crate::pipeline::{Onward, Run};
 use crate::place::{LambdaAlias, Live, Wanted};
@@ -53,8 +52,6 @@ pub struct Shift {
     pub traffic: Traffic,
     /// The calls to make, in order; none if everything is as asked.
     pub steps: Steps,
-    /// What to count once they are taken.
-    pub metrics: Vec<Metric>,
     /// Where the state machine goes from there, if one asked.
     pub onward: Option<Onward>,
 }
@@ -276,7 +273,9 @@ impl Case<'_> {
             list.versions().filter(|version| *version != stable && list.share_of(*version) != Weight::NONE);
         let candidate = others.next();
         let Some(candidate) = candidate else { return self.tidy_up(stable) };
-        if others.next().is_some() {
+        // A version that is to go to nothing is one that was taken for the one being served.
+        let is_stale = |version: Version| version != stable && list.share_of(version) == Weight::NONE;
+        if others.next().is_some() || list.versions().any(is_stale) {
             return Err(Refusal::StableNotServing { serving: self.live.traffic() });
         }
         let weight = list.share_of(candidate);
@@ -441,7 +440,7 @@ impl Case<'_> {
 }
 
 fn nothing_to_do(traffic: Traffic) -> Shift {
-    Shift { generation: None, traffic, steps: Vec::new(), metrics: Vec::new(), onward: None }
+    Shift { generation: None, traffic, steps: Vec::new(), onward: None }
 }
 
 /// Whether a release has ended, so that the next one may open.

@@ -150,7 +150,7 @@ impl Story {
             versions: versions(release),
             opened_at: release.opened_at,
             opened_by: release.opened_by.clone(),
-            commit: release.commit.as_ref().map(|commit| commit.id.clone()),
+            commit: release.commit.as_ref().map(|commit| commit.id.to_string()),
             ended_at: release.ended_at,
             traffic_at: release.traffic_at,
             pulled_by: pulled_by(material),

@@ -11,7 +11,9 @@ use crate::notice::{Notice, Severity};
 use crate::plan::{KeepLogs, LedgerWrite, SetTraffic, Step, Steps};
 use crate::reason::Reason;
 use crate::registration::Target;
-use crate::release::{Change, Event, GoingBack, KnownGood, PastRollback, Phase, Release, Report};
+use crate::release::{
+    Change, Cord, Event, GoingBack, KnownGood, PastRollback, Phase, PulledBy, Release, Report,
+};
 use crate::signal::{AlarmChange, Signal};
 use crate::situation::{Heard, heard_key};
 
@@ -48,6 +50,7 @@ impl Case<'_> {
             });
         };
         closed.going_back = None;
+        closed.cord = self.cord(release);
         for change in &mut closed.changes {
             // Whoever else holds a claim may still call, and nothing is opened before that is over.
             change.claim = change.claim.filter(|claim| self.is_anothers(claim));
@@ -68,7 +71,7 @@ impl Case<'_> {
             ..write
         }));
         steps.push(logs);
-        Decision { course, reason, steps, metrics: self.rollback_metrics() }
+        Decision { course, reason, steps, metrics: Vec::new() }
     }
 
     pub(super) fn restore_unreleased(&self, survey: &Survey, reason: Reason) -> Decision {
@@ -90,7 +93,7 @@ impl Case<'_> {
 
     /// Traffic stays where it is, the release is held, and a person is paged once per release.
     pub(super) fn hold(&self, release: &Release, reason: Reason) -> Decision {
-        let Ok(held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
+        let Ok(mut held) = release.after(Event::HeldBack, self.end(), reason.to_string()) else {
             return match (self.signal, self.unfinished_report(release)) {
                 (Signal::Alarm(alarm), _) => self.hear_besides(release, alarm, reason, Severity::Page),
                 (
@@ -103,6 +106,7 @@ impl Case<'_> {
                 ) => Decision { course: Course::Hold, ..stand_down(reason) },
             };
         };
+        held.cord = self.cord(release);
         // What can be switched off without going back, is.
         let mut flags = Survey::default();
         if let Reason::PastBarrier { .. } = reason {
@@ -125,7 +129,8 @@ impl Case<'_> {
         let failed = release
             .filter(|release| !release.had_no_traffic())
             .map(|release| claimed.as_ref().unwrap_or(release))
-            .and_then(|it| it.after(Event::RestoreFailed, self.end(), reason.to_string()).ok());
+            .and_then(|it| it.after(Event::RestoreFailed, self.end(), reason.to_string()).ok())
+            .map(|it| Release { cord: self.cord(&it), ..it });
         let page = Notice {
             severity: Severity::Page,
             title: format!("{service} could NOT be put back"),
@@ -142,7 +147,8 @@ impl Case<'_> {
             LedgerWrite { release: failed, evidence: Some(evidence), ..LedgerWrite::nothing(service) };
         let mut steps = self.traffic_rows(survey, claimed);
         steps.push(vec![Step::Tell(Box::new(page)), Step::Write(Box::new(write))]);
-        let metrics = vec![Metric::RollbackFailedCount, Metric::FailedDeployments];
+        // Counted here and not from the ledger's record, which may be what cannot be written.
+        let metrics = vec![Metric::RollbackFailedCount];
         Decision { course: Course::Stuck, reason, steps, metrics }
     }
 
@@ -278,12 +284,11 @@ impl Case<'_> {
         let because = release.ended_because.clone().unwrap_or_default();
         let taken_over = Release { seq: release.seq + 1, ..release.clone() };
         let steps = self.close(taken_over, |write| write);
-        let metrics = if release.phase == Phase::RolledBack { self.rollback_metrics() } else { Vec::new() };
         Some(Decision {
             course: Course::Settle,
             reason: Reason::ReportUnfinished { generation, because },
             steps,
-            metrics,
+            metrics: Vec::new(),
         })
     }
 
@@ -329,8 +334,35 @@ impl Case<'_> {
             Signal::Alarm(_) | Signal::Operator(_) => true,
             Signal::Pipeline(failure) => failure.measured_bad,
             Signal::Deployment(_) => self.deployment_found_bad(),
-            Signal::Arrival(_) => self.going_back().is_some_and(|going_back| going_back.found_bad),
+            Signal::Arrival(arrival) => match self.going_back() {
+                Some(going_back) => going_back.found_bad,
+                None => arrival.taken_back.as_ref().is_some_and(|taken| taken.by_alarm),
+            },
         }
+    }
+
+    /// Who pulled the cord: whoever did first, while what they pulled it for is under way. Where AWS moves traffic it is AWS's
+    /// word that closes the books, and it says nothing of who had asked.
+    pub(super) fn cord(&self, release: &Release) -> Option<Box<Cord>> {
+        let pulled = release.deployment.as_ref().is_some_and(|own| own.pulled.is_some());
+        let is_aws_word = match self.signal {
+            Signal::Deployment(_) | Signal::Arrival(_) => true,
+            Signal::Alarm(_) | Signal::Operator(_) | Signal::Pipeline(_) => false,
+        };
+        let is_under_way = match release.phase {
+            Phase::Shifting | Phase::Complete => pulled || release.going_back.is_some(),
+            Phase::RolledBack | Phase::RollbackFailed | Phase::Held | Phase::Withdrawn => false,
+        };
+        let first = release.cord.clone().filter(|_| is_aws_word || is_under_way);
+        let hook = release.deployment.as_ref().filter(|own| own.failed_hook.is_some() && is_aws_word);
+        let own = || match hook {
+            Some(deployment) => {
+                let by = PulledBy::Hook { deployment: deployment.id.clone() };
+                Cord { by, at: self.signal.raised_at(), automatic: true }
+            }
+            None => Cord::pulled_by(self.signal, self.nobody_asked()),
+        };
+        Some(first.unwrap_or_else(|| Box::new(own())))
     }
 
     /// Why the places of the release are on their way back, if they are.
@@ -349,7 +381,8 @@ impl Case<'_> {
         let claimed = survey.claimed(release, self.moment.lease_until)?;
         let (automatic, found_bad) = (self.nobody_asked(), self.found_bad());
         let going_back = GoingBack { to, why: reason.to_string(), automatic, found_bad };
-        Some(Release { going_back: Some(Box::new(going_back)), ..claimed })
+        let cord = self.cord(release);
+        Some(Release { going_back: Some(Box::new(going_back)), cord, ..claimed })
     }
 
     /// A version that is taken back is good no longer; the one that it replaced is again.
@@ -392,6 +425,7 @@ impl Case<'_> {
         plus(self.moment.now, quarantine.max(counted))
     }
 
+    /// What is counted for traffic that is put back without a release: no record says so.
     fn rollback_metrics(&self) -> Vec<Metric> {
         let by = if self.nobody_asked() { Metric::AutoRollbackCount } else { Metric::ManualRollbackCount };
         vec![Metric::RollbackCount, by, Metric::FailedDeployments, Metric::CanaryTrafficPercentage(0.0)]

@@ -57,7 +57,7 @@ pub(super) async fn answered(scene: &Scene, event: &Value) -> Result<Answers, Fa
 
 /// Shifts in a new process.
 pub(super) async fn shifted(scene: &Scene, event: &Value) -> Result<Shifted, Failure> {
-    let shifter = Shifter { aws: scene.aws.clone(), namespace: NAMESPACE.to_owned(), clock };
+    let shifter = Shifter { aws: scene.aws.clone(), clock };
     shift(event, deadline(), &shifter).await
 }
 

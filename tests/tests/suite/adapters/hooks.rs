@@ -38,7 +38,7 @@ fn work() -> Work {
 }
 
 fn hook(scene: &Scene) -> Hook {
-    Hook { aws: scene.aws.clone(), namespace: "ripcord/Deployments".to_owned(), clock, tempo: Tempo::REAL }
+    Hook { aws: scene.aws.clone(), clock, tempo: Tempo::REAL }
 }
 
 async fn before(scene: &Scene) -> Checked {

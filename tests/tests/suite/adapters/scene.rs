@@ -9,6 +9,7 @@ use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataInput;
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::{FilterLogEventsInput, FilterLogEventsOutput};
 use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -189,6 +190,8 @@ impl Intercept for Journal {
             let start = if query.exclusive_start_key().is_some() { " from the next page" } else { "" };
             assert_eq!(query.consistent_read(), Some(true), "a stale read would be decided on");
             format!("dynamodb:Query {}{start}", asked_for(query))
+        } else if let Some(put) = input.downcast_ref::<PutItemInput>() {
+            notes.put(put)
         } else if let Some(write) = input.downcast_ref::<TransactWriteItemsInput>() {
             notes.transact(write)
         } else if let Some(get) = input.downcast_ref::<GetAliasInput>() {
@@ -251,6 +254,14 @@ impl Intercept for Journal {
 }
 
 impl Notes {
+    fn put(&mut self, put: &PutItemInput) -> String {
+        let item = put.item().unwrap();
+        let key = (text_of(item, "pk"), text_of(item, "sk"));
+        let call = format!("dynamodb:PutItem {} / {} if {}", key.0, key.1, text(put.condition_expression()));
+        self.written.insert(key, item.clone());
+        call
+    }
+
     fn transact(&mut self, write: &TransactWriteItemsInput) -> String {
         let mut call = "dynamodb:TransactWriteItems".to_owned();
         for (index, item) in write.transact_items().iter().enumerate() {
@@ -301,7 +312,17 @@ fn spelt_out(condition: &str, values: &HashMap<String, AttributeValue>) -> Strin
 
 fn asked_for(query: &QueryInput) -> String {
     let condition = query.key_condition_expression();
-    assert!(matches!(condition, Some("pk = :pk" | "pk = :pk AND begins_with(sk, :prefix)")), "{condition:?}");
+    assert!(
+        matches!(
+            condition,
+            Some(
+                "pk = :pk"
+                    | "pk = :pk AND begins_with(sk, :prefix)"
+                    | "pk = :pk AND sk BETWEEN :from AND :until"
+            )
+        ),
+        "{condition:?}"
+    );
     text_of(query.expression_attribute_values().unwrap(), ":pk")
 }
 
