@@ -19,7 +19,7 @@ fn check(flag: Value, asked: Value, expected: (bool, Option<&str>, &str, &str)) 
 fn full() -> Value {
     json!({
         "enabled": true,
-        "allowlist": ["u0"],
+        "allowlist": ["u9", "u5", "u0"],
         "rules": [
             { "name": "germans", "attribute": "country", "operator": "equals", "values": ["DE"], "then": { "variant": "b" } },
             { "attribute": "country", "operator": "in", "values": ["DE", "AT"], "then": { "enabled": false } },
@@ -91,6 +91,19 @@ fn a_share_of_0_01_percent_is_one_bucket() {
 }
 
 #[test]
+fn a_variant_ends_where_the_next_one_begins() {
+    let point = super::super::Draw::of("f", "u7").variant;
+    let with_first = |hundredths: u16| {
+        let weights = [hundredths, 10_000 - hundredths].map(|weight| f64::from(weight) / 100.0);
+        let variants = json!([{ "name": "a", "weight": weights[0] }, { "name": "b", "weight": weights[1] }]);
+        let flags = read(&json!({ "f": { "enabled": true, "variants": variants } }));
+        flags.evaluate("f", &context(&json!({ "user_id": "u7" }))).variant.map(str::to_owned)
+    };
+    assert_eq!(with_first(point).as_deref(), Some("b"));
+    assert_eq!(with_first(point + 1).as_deref(), Some("a"));
+}
+
+#[test]
 fn a_rule_with_a_share_gives_the_others_the_default() {
     let (inside, outside) = subjects_around(10.0);
     let flags = read(&json!({ "f": {
@@ -120,6 +133,17 @@ fn a_flag_that_is_not_there_is_off() {
     let answer = flags.evaluate("f", &context(&json!({})));
     assert_eq!((answer.enabled, answer.variant, answer.reason.code()), (false, None, "unknown_flag"));
     assert_eq!(answer.reason.to_string(), "there is no flag of this name");
+}
+
+#[test]
+fn flags_are_found_in_whatever_order_they_stand() {
+    let text = r#"{"version": 1, "flags": {
+        "c": {"enabled": true, "prerequisites": [{"flag": "a"}]},
+        "b": {"enabled": true, "prerequisites": [{"flag": "c"}]},
+        "a": {"enabled": false}}}"#;
+    let flags = super::super::Flags::read(text.as_bytes()).unwrap();
+    let reasons = ["a", "b", "c"].map(|key| flags.evaluate(key, &context(&json!({}))).reason.to_string());
+    assert_eq!(reasons, ["a is switched off", "b needs c, which is off", "c needs a, which is off"]);
 }
 
 #[test]
