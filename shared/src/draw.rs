@@ -17,7 +17,7 @@ pub use release::{Happening, Standing, happenings, markers, shares, steps, versi
 pub use scale::Unit;
 
 use labels::{Placed, cut, place};
-use scale::{Span, Values, clock, date};
+use scale::{Span, Values, clock};
 
 /// A picture over time.
 #[derive(Clone, Debug, PartialEq)]
@@ -319,7 +319,6 @@ fn grid(paper: &Paper) -> Markup {
                 (clock(*at, step_seconds)) @if index == 0 && step_seconds < 86_400 { " UTC" }
             }
         }
-        title { (date(paper.span.from)) }
     }
 }
 

@@ -111,7 +111,7 @@ fn rates(
     };
     let candidate = line(|minute| Some(minute.candidate));
     let stable = line(|minute| minute.stable);
-    let limits: Vec<_> = measured.minutes.iter().map(|minute| (minute.start, limit(minute))).collect();
+    let limits = until_the_end(measured, measured.minutes.iter().map(|minute| (minute.start, limit(minute))));
     let tallest = candidate.iter().chain(&stable).filter_map(|(_, rate)| *rate).fold(0.0, f64::max);
     let said = |points: &[(Timestamp, Option<f64>)]| {
         let most = points.iter().filter_map(|(_, rate)| *rate).fold(0.0, f64::max);
@@ -146,6 +146,18 @@ fn rates(
     }
 }
 
+/// A line that holds until the last minute is over.
+fn until_the_end(
+    measured: &Measured,
+    points: impl Iterator<Item = (Timestamp, Option<f64>)>,
+) -> Vec<(Timestamp, Option<f64>)> {
+    let mut points: Vec<_> = points.collect();
+    let end =
+        points.last().and_then(|(start, value)| Some((start.checked_add(measured.minute).ok()?, *value)));
+    points.extend(end);
+    points
+}
+
 fn band(course: &Course, measured: &Measured) -> Area {
     let half = measured.minute / 2;
     let known = course.known.iter().map(|known| {
@@ -171,21 +183,20 @@ fn case(measured: &Measured, frame: &Frame) -> Option<Curve> {
             Metric::Slow { .. } => Ink::Third,
         },
         shape: Shape::Curve,
-        points: course
-            .known
-            .iter()
-            .map(|known| {
+        // Nothing speaks against anybody before the first minute.
+        points: measured
+            .minutes
+            .first()
+            .map(|first| (first.start, Some(0.0)))
+            .into_iter()
+            .chain(course.known.iter().map(|known| {
                 (known.minute.saturating_add(half).unwrap_or(known.minute), Some(known.evidence_against))
-            })
+            }))
             .collect(),
     };
-    let limit = measured.minutes.iter().map(|minute| (minute.start, Some(1.0)));
-    let mut lines = vec![Line {
-        name: "fails here".to_owned(),
-        ink: Ink::Limit,
-        shape: Shape::Steps,
-        points: limit.collect(),
-    }];
+    let limit = until_the_end(measured, measured.minutes.iter().map(|minute| (minute.start, Some(1.0))));
+    let mut lines =
+        vec![Line { name: "fails here".to_owned(), ink: Ink::Limit, shape: Shape::Steps, points: limit }];
     lines.extend(measured.courses.iter().rev().map(line));
     let strongest = lines.iter().skip(1).flat_map(|line| line.points.iter().filter_map(|(_, value)| *value));
     let strongest = strongest.fold(0.0, f64::max);

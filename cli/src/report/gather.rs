@@ -18,7 +18,6 @@ use crate::session::Session;
 
 /// Everything that a report is made of.
 pub(crate) struct Material {
-    pub(crate) record: ServiceRecord,
     pub(crate) release: Release,
     pub(crate) moments: Vec<Moment>,
     pub(crate) evidence: Vec<Evidence>,
@@ -56,7 +55,6 @@ pub(super) async fn gather(name: &ReleaseName, session: &Session) -> Result<Mate
     missing.extend(gaps(&release, &moments, &evidence));
     let measured = measured(&record, &release, &moments, (now, session)).await;
     Ok(Material {
-        record,
         release,
         moments,
         evidence,

@@ -96,7 +96,6 @@ fn material() -> Material {
         unread_because: None,
     };
     Material {
-        record: situation.record,
         release,
         moments,
         evidence: vec![evidence],

@@ -6,7 +6,7 @@ use super::{Chart, Ink, Line, Marker, Shape, Unit};
 use crate::names::{TargetName, Weight};
 use crate::page::Tone;
 use crate::release::{Phase, Release};
-use crate::timeline::{Meaning, Moment, Told, What};
+use crate::timeline::{Meaning, Moment, Source, Told, What};
 
 /// How a release stands, or how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +50,30 @@ pub fn happenings(release: &Release, moments: &[Moment]) -> Vec<Happening> {
     let mut all: Vec<Happening> = if moments.is_empty() {
         of_record(release)
     } else {
-        moments.iter().map(|moment| of_moment(release, moment)).collect()
+        let told = moments.iter().filter(|moment| is_news(release, moment));
+        told.map(|moment| of_moment(release, moment)).collect()
     };
     all.sort_by_key(|happening| happening.at);
     all
+}
+
+/// AWS's word may come so long before a release is opened, and so long after it has ended.
+const AROUND: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_mins(1), SignedDuration::from_mins(10));
+
+/// Whether a moment is worth telling of this release. That one which has just been opened has no traffic is no news, and what
+/// AWS says around it may be about the release before or after.
+fn is_news(release: &Release, moment: &Moment) -> bool {
+    let What::Aws(told) = &moment.what else {
+        let is_none = matches!(moment.what, What::Weights { weight: Weight::NONE, .. });
+        return !(is_none && moment.at <= release.opened_at);
+    };
+    if told.source == Source::StepFunctions {
+        return release.run.as_ref().is_some_and(|run| run.execution == told.about);
+    }
+    let from = release.opened_at.saturating_sub(AROUND.0).unwrap_or(release.opened_at);
+    let until = release.ended_at.and_then(|ended| ended.checked_add(AROUND.1).ok());
+    from <= moment.at && until.is_none_or(|until| moment.at <= until)
 }
 
 fn happening(at: Timestamp, label: &str, sentence: String, tone: Tone) -> Happening {
@@ -112,7 +132,9 @@ fn of_aws(at: Timestamp, told: &Told) -> Happening {
         Meaning::WentBack => (format!("{source}: {state}"), Tone::Warning),
     };
     let because = because.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    happening(at, &label, format!("{source} says of {about}: {state}{because}."), tone)
+    // An ARN ends in the name that tells it from others.
+    let name = about.rsplit([':', '/']).next().unwrap_or(about);
+    happening(at, &label, format!("{source} says of {name}: {state}{because}."), tone)
 }
 
 fn opened(release: &Release) -> Happening {
@@ -245,3 +267,7 @@ fn steps_of_record(release: &Release, target: &TargetName) -> Option<Vec<(Timest
         Phase::Shifting | Phase::RolledBack | Phase::RollbackFailed | Phase::Held | Phase::Withdrawn => None,
     }
 }
+
+#[cfg(test)]
+#[path = "release_tests.rs"]
+mod tests;

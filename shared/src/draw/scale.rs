@@ -16,7 +16,7 @@ pub enum Unit {
 /// A stretch of time, never empty.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    pub(super) from: Timestamp,
+    from: Timestamp,
     to: Timestamp,
 }
 
@@ -73,10 +73,6 @@ pub(super) fn clock(at: Timestamp, step_seconds: i64) -> String {
         _ => "%Y",
     };
     at.strftime(format).to_string()
-}
-
-pub(super) fn date(at: Timestamp) -> String {
-    at.strftime("%-d %B %Y").to_string()
 }
 
 /// A scale from 0.

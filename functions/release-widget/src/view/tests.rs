@@ -66,10 +66,9 @@ fn a_release_is_drawn_with_those_before_it() {
     for expected in ["rolled back", "the alarm fired", "<svg", "traffic is back", "checkout #3", "complete"] {
         assert!(drawn.contains(expected), "{expected}: {drawn}");
     }
-    let action = format!(
-        "endpoint=\"{HERE}\">{{&quot;release&quot;:4,&quot;service&quot;:&quot;checkout&quot;}}</cwdb-action>"
-    );
-    assert!(drawn.contains(&action), "{drawn}");
+    let action = format!("<cwdb-action action=\"call\" display=\"widget\" endpoint=\"{HERE}\">");
+    assert_eq!(drawn.matches(&action).count(), 2, "a button for each release: {drawn}");
+    assert!(drawn.contains("&quot;release&quot;:4") && drawn.contains("&quot;release&quot;:3"));
 }
 
 #[test]
