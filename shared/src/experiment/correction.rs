@@ -4,6 +4,8 @@
 //! and Y. Hochberg (J. R. Stat. Soc. B 57, 1995) bound the part of the answers that are wrong, and are used where somebody looks
 //! for what to ask next.
 
+use super::Probability;
+
 /// Holm's adjusted chances, in the order given.
 pub fn holm(chances: &[f64]) -> Vec<f64> {
     let count = chances.len();
@@ -14,6 +16,22 @@ pub fn holm(chances: &[f64]) -> Vec<f64> {
         adjusted[index] = so_far;
     }
     adjusted
+}
+
+/// The parts of `alpha` at which Holm's correction compares each chance, in the order given: an interval of that level and the
+/// correction say the same. From the first chance that is not small enough on, all are compared as that one is.
+pub fn holm_levels(chances: &[f64], alpha: Probability) -> Vec<Probability> {
+    let mut levels = vec![alpha; chances.len()];
+    let mut level = None;
+    for (rank, index) in in_order(chances).into_iter().enumerate() {
+        let left = u32::try_from(chances.len() - rank).unwrap_or(u32::MAX);
+        let step = alpha.shared_by(left);
+        levels[index] = level.unwrap_or(step);
+        if level.is_none() && chances[index] >= step.get() {
+            level = Some(step);
+        }
+    }
+    levels
 }
 
 /// Benjamini's and Hochberg's adjusted chances, in the order given.

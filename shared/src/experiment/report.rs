@@ -1,10 +1,12 @@
 //! The final report of an experiment: what may be believed, of each metric and of the whole.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::comparison::{self, Comparison, Levels, Obstacle, Outcome};
 use super::contingency::{Yates, chi_squared};
-use super::correction::{benjamini_hochberg, holm};
+use super::correction::{benjamini_hochberg, holm, holm_levels};
 use super::document::{Direction, Effect, Experiment, Kind, Look, Metric, Role};
 use super::observed::{Intake, Measured, Observed, Values};
 use super::split::{SplitCheck, sample_ratio};
@@ -24,7 +26,9 @@ pub struct Report {
     pub hypothesis: Option<String>,
     /// What the experiment comes to.
     pub outcome: Outcome,
-    /// The answer, in a sentence.
+    /// The answer in a few words.
+    pub headline: String,
+    /// The answer with its reason, a sentence for each arm.
     pub answer: String,
     /// What each arm comes to.
     pub verdicts: Vec<Verdict>,
@@ -122,18 +126,19 @@ pub struct ArmFigures {
     /// The standard deviation, of a mean.
     pub deviation: Option<f64>,
     /// The answers, of a category.
-    pub answers: std::collections::BTreeMap<String, u64>,
+    pub answers: BTreeMap<String, u64>,
 }
 
 /// Reports on an experiment whose arms and metrics `observed` holds, in the document's order.
 pub fn report(experiment: &Experiment, observed: &Observed) -> Report {
     let checks = checks(experiment, observed);
-    let mut metrics: Vec<MetricReport> = experiment
-        .metrics
-        .iter()
-        .enumerate()
-        .map(|(index, metric)| look_at(experiment, observed, (index, metric)))
-        .collect();
+    let look = |levels: &dyn Fn(usize, usize) -> Probability| -> Vec<MetricReport> {
+        let of = |(index, metric)| look_at(experiment, observed, (index, metric), &|arm| levels(index, arm));
+        experiment.metrics.iter().enumerate().map(of).collect()
+    };
+    // Holm's levels follow from all chances, so what decides is looked at once for those, and again at its own level.
+    let levels = levels(experiment, &look(&|_, _| experiment.alpha));
+    let mut metrics = look(&|metric, arm| levels.get(&(metric, arm)).copied().unwrap_or(experiment.alpha));
     adjust(&mut metrics);
     for (metric, of) in metrics.iter_mut().zip(&experiment.metrics) {
         for compared in &mut metric.comparisons {
@@ -142,11 +147,12 @@ pub fn report(experiment: &Experiment, observed: &Observed) -> Report {
     }
     let verdicts = super::verdict::of_arms(experiment, &metrics, &checks);
     let outcome = super::verdict::of_experiment(&verdicts);
-    let answer = super::verdict::answer(experiment, &verdicts, &checks);
+    let (headline, answer) = super::verdict::answer(experiment, &verdicts, &checks);
     Report {
         name: experiment.name.clone(),
         hypothesis: experiment.hypothesis.clone(),
         outcome,
+        headline,
         answer,
         verdicts,
         metrics,
@@ -179,18 +185,36 @@ fn checks(experiment: &Experiment, observed: &Observed) -> Checks {
     }
 }
 
-fn look_at(experiment: &Experiment, observed: &Observed, (index, metric): (usize, &Metric)) -> MetricReport {
+/// The levels at which Holm's correction compares what decides, by metric and arm.
+fn levels(experiment: &Experiment, metrics: &[MetricReport]) -> BTreeMap<(usize, usize), Probability> {
+    let mut keys = Vec::new();
+    let mut chances = Vec::new();
+    for (index, metric) in metrics.iter().enumerate().filter(|(_, metric)| metric.role == Role::Primary) {
+        for (arm, compared) in metric.comparisons.iter().enumerate() {
+            keys.push((index, arm + 1));
+            chances.push(chance(compared));
+        }
+    }
+    keys.into_iter().zip(holm_levels(&chances, experiment.alpha)).collect()
+}
+
+/// What could not be measured was asked all the same, and counts as a question.
+fn chance(compared: &Comparison) -> f64 {
+    compared.evidence.as_ref().map_or(1.0, |evidence| evidence.p)
+}
+
+fn look_at(
+    experiment: &Experiment,
+    observed: &Observed,
+    (index, metric): (usize, &Metric),
+    level: &dyn Fn(usize) -> Probability,
+) -> MetricReport {
     let measured: Vec<Option<&Measured>> = observed.arms.iter().map(|arm| arm.metrics.get(index)).collect();
-    // Primary metrics share the chance, so that all of their intervals hold together.
-    let alpha = match metric.role {
-        Role::Primary => experiment.alpha.shared_by(experiment.deciding()),
-        Role::Guardrail | Role::Exploratory => experiment.alpha,
-    };
-    let levels = Levels { alpha, power: Probability::EIGHTY_PERCENT };
     let values =
         |index: usize| measured.get(index).copied().flatten().and_then(|measured| measured.values.as_ref());
     let uneven = misses_unevenly(&measured);
     let compare = |(index, name): (usize, &str)| {
+        let levels = Levels { alpha: level(index), power: Probability::EIGHTY_PERCENT };
         let found = match (values(0), values(index)) {
             _ if uneven => Err(Obstacle::MissingUnevenly),
             (Some(control), Some(treatment)) => comparison::evidence(metric, control, treatment, levels),
@@ -215,7 +239,7 @@ fn look_at(experiment: &Experiment, observed: &Observed, (index, metric): (usize
             .arms
             .iter()
             .zip(&measured)
-            .map(|(arm, measured)| figures(&arm.name, *measured, levels.alpha))
+            .map(|(arm, measured)| figures(&arm.name, *measured, experiment.alpha))
             .collect(),
         comparisons: experiment.treatments().map(|(index, arm)| compare((index, &arm.name))).collect(),
     }
@@ -286,11 +310,7 @@ fn adjust(metrics: &mut [MetricReport]) {
             .filter(|metric| metric.role == role)
             .flat_map(|metric| &mut metric.comparisons)
             .collect();
-        // What could not be measured was asked all the same, and counts as a question.
-        let chances: Vec<f64> = compared
-            .iter()
-            .map(|compared| compared.evidence.as_ref().map_or(1.0, |evidence| evidence.p))
-            .collect();
+        let chances: Vec<f64> = compared.iter().map(|compared| chance(compared)).collect();
         for (compared, adjusted) in compared.iter_mut().zip(correction(&chances)) {
             compared.p_adjusted = compared.evidence.as_ref().map(|_| adjusted);
         }

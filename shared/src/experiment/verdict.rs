@@ -129,29 +129,30 @@ pub(super) fn of_experiment(verdicts: &[Verdict]) -> Outcome {
     }
 }
 
-/// The answer, in a sentence for each arm.
-pub(super) fn answer(experiment: &Experiment, verdicts: &[Verdict], checks: &Checks) -> String {
+/// The answer in a few words, and with its reasons.
+pub(super) fn answer(experiment: &Experiment, verdicts: &[Verdict], checks: &Checks) -> (String, String) {
     let control = experiment.arms.first().map_or("the control", |arm| arm.name.as_str());
     if let Some((outcome, because)) = before_all(checks) {
-        return if outcome == Outcome::Invalid {
-            format!("These numbers prove nothing: {because}.")
-        } else {
-            format!("Too early to say: {because}.")
-        };
+        let headline =
+            if outcome == Outcome::Invalid { "These numbers prove nothing" } else { "Too early to say" };
+        return (format!("{headline}."), format!("{headline}: {because}."));
     }
-    let sentence = |verdict: &Verdict| {
-        let Verdict { arm, outcome, because } = verdict;
-        match outcome {
-            Outcome::Better => format!("{arm} is better than {control}: {because}."),
-            Outcome::Worse => format!("{arm} is worse than {control}: {because}."),
-            Outcome::Different => format!("{arm} is different from {control}: {because}."),
-            Outcome::NoDifference | Outcome::NotWorse => {
-                format!("No difference is shown between {arm} and {control}: {because}.")
-            }
-            Outcome::Inconclusive | Outcome::Invalid => format!("Nothing is decided about {arm}: {because}."),
+    let in_short = |Verdict { arm, outcome, .. }: &Verdict| match outcome {
+        Outcome::Better => format!("{arm} is better than {control}"),
+        Outcome::Worse => format!("{arm} is worse than {control}"),
+        Outcome::Different => format!("{arm} is different from {control}"),
+        Outcome::NoDifference | Outcome::NotWorse => {
+            format!("No difference is shown between {arm} and {control}")
         }
+        Outcome::Inconclusive | Outcome::Invalid => format!("Nothing is decided about {arm}"),
     };
-    verdicts.iter().map(sentence).collect::<Vec<_>>().join(" ")
+    let headline: Vec<String> = verdicts.iter().map(in_short).collect();
+    let sentences: Vec<String> = verdicts
+        .iter()
+        .zip(&headline)
+        .map(|(verdict, headline)| format!("{headline}: {}.", verdict.because))
+        .collect();
+    (format!("{}.", headline.join("; ")), sentences.join(" "))
 }
 
 /// What the check of the split says, in a sentence.

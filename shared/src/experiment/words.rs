@@ -1,9 +1,9 @@
 //! What numbers mean, in words: for people who decide, and who do not want to learn statistics for it.
 
-use super::Probability;
 use super::comparison::{Comparison, EffectSize, Evidence, Obstacle, Outcome, Test};
 use super::document::{Direction, Kind, Role};
 use super::report::{Checks, MetricReport};
+use super::{Interval, Probability};
 use crate::judge::grouped;
 
 /// A share in percent, with as many digits as tell it from others.
@@ -96,16 +96,20 @@ pub fn confidence(alpha: Probability) -> String {
     format!("{}%", trimmed((1.0 - alpha.get()) * 100.0, 2))
 }
 
+/// An interval of a difference.
+pub fn between(metric: &MetricReport, interval: Interval) -> String {
+    format!("{} to {}", difference(metric, interval.low), difference(metric, interval.high))
+}
+
 /// The difference with its interval.
 pub fn strength(metric: &MetricReport, evidence: &Evidence) -> String {
     match (evidence.effect, evidence.interval) {
         (EffectSize::CramersV { v }, _) => format!("Cramér's V {}", number(v)),
         (_, Some(interval)) => format!(
-            "{} ({} interval {} to {})",
+            "{} ({} interval {})",
             difference(metric, evidence.estimate),
             confidence(evidence.alpha),
-            difference(metric, interval.low),
-            difference(metric, interval.high),
+            between(metric, interval),
         ),
         (_, None) => difference(metric, evidence.estimate),
     }
@@ -153,8 +157,8 @@ fn could(metric: &MetricReport, compared: &Comparison) -> String {
 fn finding(metric: &MetricReport, compared: &Comparison, evidence: &Evidence) -> String {
     let p = compared.p_adjusted.unwrap_or(evidence.p);
     let lift = evidence.lift.map_or(String::new(), |lift| {
-        let sign = if lift > 0.0 { "+" } else { "" };
-        format!(", {sign}{} of the control's", percent(lift))
+        let way = if lift < 0.0 { "less" } else { "more" };
+        format!(", {}% {way} than the control", trimmed(lift.abs() * 100.0, 1))
     });
     let pairs = match evidence.effect {
         EffectSize::Superiority { superiority, .. } => {

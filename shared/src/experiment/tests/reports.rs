@@ -72,7 +72,10 @@ fn a_difference_that_chance_does_not_explain_is_a_winner() {
     assert!(matches!(evidence.test, Test::ChiSquared { p_yates: Some(p), .. } if p > evidence.p));
     assert!((evidence.lift.expect("of 4 %") - 0.25).abs() < 1e-9);
     let words = words::comparison(&report.metrics[0], compared);
-    assert!(words.contains("+1 pp (95% interval +0.43 pp to +1.58 pp), +25% of the control's"), "{words}");
+    assert!(
+        words.contains("+1 pp (95% interval +0.43 pp to +1.58 pp), 25% more than the control"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -147,6 +150,26 @@ fn two_questions_share_the_chance_of_a_wrong_answer() {
     let compared = &report.metrics[0].comparisons[0];
     let (p, adjusted) = (compared.evidence.expect("measured").p, compared.p_adjusted.expect("measured"));
     assert!(p < 0.05 && (adjusted - 2.0 * p).abs() < 1e-12);
+}
+
+#[test]
+fn intervals_and_answers_agree_however_many_questions_there_are() {
+    for green in 400..=520 {
+        let observed = converted(&[(400, green), (400, 465), (400, 430)]);
+        let metrics = json!([conversion("bought"), conversion("stayed"), conversion("returned")]);
+        let report = report(&experiment(metrics, 20_000), &observed);
+        for metric in &report.metrics {
+            let compared = &metric.comparisons[0];
+            let evidence = compared.evidence.expect("measured");
+            let crosses = evidence.interval.expect("of shares").contains(0.0);
+            // Newcombe's interval and Pearson's test are cousins, not twins.
+            let is_close = (compared.p_adjusted.expect("measured") - 0.05).abs() < 0.002;
+            assert!(
+                is_close || crosses == (compared.outcome == Outcome::NoDifference),
+                "{green}: {compared:?}"
+            );
+        }
+    }
 }
 
 #[test]
