@@ -88,7 +88,6 @@ pub(crate) struct Args {
     proven_in: Option<String>,
     /// Wait for the end, and end as the release does; that is what happens anyhow, and a script may say so
     #[arg(long)]
-    #[expect(dead_code, reason = "it is what happens anyhow")]
     wait: bool,
     /// Do not wait for the end
     #[arg(long, conflicts_with = "wait")]
