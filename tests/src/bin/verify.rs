@@ -12,6 +12,14 @@ use anyhow::{Context, Result, bail};
 /// Pinned, so that a check does not change under a change that it checks.
 const SAM_CLI: &str = "aws-sam-cli==1.170.0";
 const NEXTEST: &str = "0.9.143";
+/// What a team deploys, the examples included.
+const TEMPLATES: [&str; 5] = [
+    "template.yaml",
+    "examples/checkout/template.yaml",
+    "examples/flags/template.yaml",
+    "examples/pipeline/github-oidc.yaml",
+    "examples/triggers/template.yaml",
+];
 
 fn main() -> Result<()> {
     let root =
@@ -48,7 +56,7 @@ fn main() -> Result<()> {
     })?;
     stage("template", || {
         let sam = sam(&root)?;
-        for template in ["template.yaml", "examples/checkout/template.yaml"] {
+        for template in TEMPLATES {
             run(Command::new(&sam)
                 .args(["validate", "--lint", "--template-file", template])
                 .env("AWS_DEFAULT_REGION", "eu-west-1")
