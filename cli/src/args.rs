@@ -6,8 +6,9 @@ use crate::exit_code::{self, ExitCode};
 use crate::failure::Failure;
 use crate::session::Place;
 use crate::{
-    abort, apply, approval, completions, deploy, doctor, evidence, health_check, list, output, plan, promote,
-    rehearse, restore, rollback, schema, status, strategies, train, validate, watch, weights,
+    abort, apply, approval, completions, deploy, doctor, dora, evidence, experiment, flags, health_check,
+    history, list, output, plan, promote, rehearse, report, restore, rollback, schema, status, strategies,
+    train, validate, watch, weights,
 };
 
 const EXAMPLES: &str = "\
@@ -106,6 +107,12 @@ pub(crate) enum Command {
     /// The releases that are under way, and whom they wait for
     #[command(after_help = list::EXAMPLES)]
     List(Answered<list::Args>),
+    /// What was released, how it ended, and who or what pulled the cord
+    #[command(after_help = history::EXAMPLES)]
+    History(Answered<history::Args>),
+    /// DORA's four measures, from the ledger, with the counts that they rest on
+    #[command(after_help = dora::EXAMPLES)]
+    Dora(Answered<dora::Args>),
     /// The strategies that come by name, with their figures
     #[command(after_help = strategies::EXAMPLES)]
     Strategies(Answered<strategies::Args>),
@@ -115,9 +122,18 @@ pub(crate) enum Command {
     /// Give the candidate of the open release all traffic
     #[command(after_help = promote::EXAMPLES)]
     Promote(Answered<promote::Args>),
+    /// Feature flags: list them, change one as a release, put them back
+    #[command(after_help = flags::EXAMPLES)]
+    Flags(flags::Args),
     /// Show what was seen, decided and done
     #[command(after_help = evidence::EXAMPLES)]
     Evidence(Answered<evidence::Args>),
+    /// One release as a page to keep, and as the beginning of a review
+    #[command(after_help = report::EXAMPLES)]
+    Report(Answered<report::Args>),
+    /// Experiments: how many subjects they need, and what their numbers say
+    #[command(after_help = experiment::EXAMPLES)]
+    Experiment(experiment::Args),
     /// Check registration documents, without AWS
     #[command(after_help = validate::EXAMPLES)]
     Validate(Answered<validate::Args>),
@@ -156,10 +172,15 @@ impl Cli {
             Command::Reject(Answered { form, .. }) => form,
             Command::Abort(Answered { form, .. }) => form,
             Command::List(Answered { form, .. }) => form,
+            Command::History(Answered { form, .. }) => form,
+            Command::Dora(Answered { form, .. }) => form,
             Command::Strategies(Answered { form, .. }) => form,
             Command::Weights(Answered { form, .. }) => form,
             Command::Promote(Answered { form, .. }) => form,
+            Command::Flags(args) => return args.json || self.json_first,
             Command::Evidence(Answered { form, .. }) => form,
+            Command::Report(Answered { form, .. }) => form,
+            Command::Experiment(args) => args.form(),
             Command::Validate(Answered { form, .. }) => form,
             Command::HealthCheck(Answered { form, .. }) => form,
             Command::Doctor(Answered { form, .. }) => form,
@@ -201,6 +222,10 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             output::answer(&report, json, report.exit())
         }
         Command::List(Answered { args, .. }) => output::answer(&list::run(&args, place).await?, json, done),
+        Command::History(Answered { args, .. }) => {
+            output::answer(&history::run(&args, place).await?, json, done)
+        }
+        Command::Dora(Answered { args, .. }) => output::answer(&dora::run(&args, place).await?, json, done),
         Command::Strategies(_) => output::answer(&strategies::run(), json, done),
         Command::Weights(Answered { args, .. }) => {
             output::answer(&weights::run(&args, place).await?, json, done)
@@ -208,9 +233,14 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Promote(Answered { args, .. }) => {
             output::answer(&promote::run(&args, place).await?, json, done)
         }
+        Command::Flags(args) => flags::run(&args, place, json).await?,
         Command::Evidence(Answered { args, .. }) => {
             output::answer(&evidence::run(&args, place).await?, json, done)
         }
+        Command::Report(Answered { args, .. }) => {
+            output::answer(&report::run(&args, place).await?, json, done)
+        }
+        Command::Experiment(args) => experiment::run(&args, place, json).await?,
         Command::Validate(Answered { args, .. }) => {
             let report = validate::run(&args);
             output::answer(&report, json, report.exit())
@@ -273,6 +303,14 @@ mod tests {
             &["ripcord", "deploy", "checkout", "--version", "7", "--strategy", "linear", "--stages", "5"],
             &["ripcord", "deploy", "checkout", "--version", "7", "--waive", "health", "--override", "x"],
             &["ripcord", "deploy", "checkout", "--version", "7", "--attest", "tests"],
+            &["ripcord", "deploy", "checkout", "--version", "7", "--commit", "two words"],
+            &["ripcord", "deploy", "checkout", "--version", "7", "--commit-time", "2026-03-02T12:00:00Z"],
+            &["ripcord", "deploy", "checkout", "--version", "7", "--commit", "3f2c", "--commit-time", "noon"],
+            &["ripcord", "history", "check out"],
+            &["ripcord", "history", "--limit", "0"],
+            &["ripcord", "history", "--limit", "1001"],
+            &["ripcord", "dora", "--days", "0"],
+            &["ripcord", "dora", "--days", "401"],
             &["ripcord", "restore", "orders", "--as", "restored", "--confirm", "orders"],
             &["ripcord", "restore", "orders", "--latest", "--confirm", "orders"],
             &["ripcord", "restore", "or--ders", "--latest", "--as", "restored"],
@@ -288,6 +326,17 @@ mod tests {
             ],
             &["ripcord", "restore", "orders", "--to-time", "noon", "--as", "restored"],
             &["ripcord", "restore", "orders", "--latest", "--as", "restored", "--external-id", "4711"],
+            &["ripcord", "flags"],
+            &["ripcord", "flags", "set", "checkout", "new-search"],
+            &["ripcord", "flags", "set", "checkout", "--on"],
+            &["ripcord", "flags", "set", "checkout", "new-search", "--on", "--off"],
+            &["ripcord", "flags", "set", "checkout", "new-search", "--document", "flags.json"],
+            &["ripcord", "flags", "set", "checkout", "--on", "--document", "flags.json"],
+            &["ripcord", "flags", "set", "checkout", "new-search", "--rollout", "many"],
+            &["ripcord", "flags", "validate"],
+            &["ripcord", "experiment"],
+            &["ripcord", "experiment", "plan", "--effect", "1pp"],
+            &["ripcord", "experiment", "report"],
             &["ripcord", "watch"],
             &["ripcord", "watch", "checkout#four"],
             &["ripcord", "approve", "checkout#"],

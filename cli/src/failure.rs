@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     Usage,
     DocumentUnreadable,
     DocumentInvalid,
+    DataUnusable,
     RegistrationStale,
     RegistrationRefused,
     StableUnclear,
@@ -64,6 +65,7 @@ impl Kind {
             Self::Usage => "usage",
             Self::DocumentUnreadable => "document_unreadable",
             Self::DocumentInvalid => "document_invalid",
+            Self::DataUnusable => "data_unusable",
             Self::RegistrationStale => "registration_stale",
             Self::RegistrationRefused => "registration_refused",
             Self::StableUnclear => "stable_unclear",
@@ -100,6 +102,7 @@ impl Kind {
             Self::Usage => ExitCode::Usage,
             Self::DocumentUnreadable
             | Self::DocumentInvalid
+            | Self::DataUnusable
             | Self::RegistrationStale
             | Self::RegistrationRefused
             | Self::StableUnclear

@@ -7,13 +7,13 @@
 import random
 
 random.seed(7)
-print("visitor,arm,ordered,revenue,payment_failed,pages,left_at")
+print("visitor,arm,ordered,revenue,payment_failed,seconds,left_at")
 for number in range(9_000):
     arm = random.choice(["control", "short"])
     is_short = arm == "short"
     ordered = random.random() < (0.135 if is_short else 0.105)
     failed = random.random() < 0.012
     revenue = f"{random.lognormvariate(3.6, 0.7):.2f}" if ordered else ""
-    pages = 2 + int(random.expovariate(0.25 if is_short else 0.2))
+    seconds = random.lognormvariate(4.6 if is_short else 4.7, 0.9)
     left_at = "nowhere" if ordered else random.choices(["catalogue", "cart", "payment"], [60, 25, 15 if is_short else 20])[0]
-    print(f"v{number:05},{arm},{int(ordered)},{revenue},{int(failed)},{pages},{left_at}")
+    print(f"v{number:05},{arm},{int(ordered)},{revenue},{int(failed)},{seconds:.1f},{left_at}")

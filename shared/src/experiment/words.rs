@@ -19,6 +19,10 @@ pub fn percent(share: f64) -> String {
 
 /// A number with four digits that count, and thousands apart.
 pub fn number(value: f64) -> String {
+    with_digits(value, 4)
+}
+
+fn with_digits(value: f64, counting: i32) -> String {
     if !value.is_finite() {
         return "unbounded".to_owned();
     }
@@ -29,7 +33,8 @@ pub fn number(value: f64) -> String {
         let whole = grouped(value.abs().round() as u64);
         return if value < 0.0 { format!("−{whole}") } else { whole };
     }
-    let digits = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 8) };
+    let digits =
+        if value == 0.0 { 0 } else { (counting - 1 - value.abs().log10().floor() as i32).clamp(0, 8) };
     trimmed(value, digits as usize)
 }
 
@@ -75,7 +80,7 @@ pub fn difference(metric: &MetricReport, difference: f64) -> String {
 fn size(metric: &MetricReport, difference: f64) -> String {
     match metric.kind {
         Kind::Conversion => format!("{} pp", points(difference)),
-        Kind::Mean | Kind::Rank => with_unit(metric, number(difference)),
+        Kind::Mean | Kind::Rank => with_unit(metric, with_digits(difference, 3)),
         Kind::Category => number(difference),
     }
 }
@@ -162,7 +167,7 @@ fn finding(metric: &MetricReport, compared: &Comparison, evidence: &Evidence) ->
     });
     let pairs = match evidence.effect {
         EffectSize::Superiority { superiority, .. } => {
-            format!(" {} has the higher value in {} of all pairs.", compared.arm, percent(superiority))
+            format!(" In {} of all pairs {} has the higher value.", percent(superiority), compared.arm)
         }
         EffectSize::CohensH { .. } | EffectSize::Standardised { .. } | EffectSize::CramersV { .. } => {
             String::new()
