@@ -260,6 +260,20 @@ impl Place {
         }
     }
 
+    /// Whether the call of a shift to this version is known to have been made, although whoever made it may not have ended. Where
+    /// AWS does not tell, it is not known.
+    pub fn has_landed(&self, seen: &Seen, candidate: Version) -> bool {
+        match seen {
+            Seen::Configuration(seen) => seen.has_landed(candidate),
+            Seen::EcsService(_)
+            | Seen::LoadBalancer(_)
+            | Seen::ApiStage(_)
+            | Seen::DnsRecords(_)
+            | Seen::Stack(_)
+            | Seen::StateMachineAlias(_) => false,
+        }
+    }
+
     /// Whether its versions come again: two groups or records take turns, release after release. A deployment of a stage is a new
     /// one each time, and is taken up again only against a quarantine.
     pub fn versions_take_turns(&self) -> bool {

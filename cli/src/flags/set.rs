@@ -285,8 +285,7 @@ impl fmt::Display for Change {
         let service = &self.service;
         match (self.to, self.release) {
             (Some(version), Some(release)) => {
-                let opened = format!("release {release} brings version {version}");
-                writeln!(f, "{}: {}", styled(GOOD, opened), self.summary)?;
+                writeln!(f, "{}", styled(GOOD, format!("release {release} brings version {version}")))?;
                 let put_back =
                     format!("an alarm of {service} puts it back; so does ripcord flags rollback {service}");
                 writeln!(f, "{}", styled(FAINT, put_back))

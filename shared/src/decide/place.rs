@@ -230,7 +230,8 @@ impl Case<'_> {
         aim: Aim,
         change: Option<&Change>,
     ) -> bool {
-        let not_before = change.and_then(|change| change.shifts_until(self.moment.now));
+        let may_land = |change: &&Change| !target.place.has_landed(&live.seen, change.candidate);
+        let not_before = change.filter(may_land).and_then(|change| change.shifts_until(self.moment.now));
         // Also a release that has ended may have a claim of somebody whose call is under way. Flags are nobody's alone.
         let release = self.situation.record.release.as_ref();
         let claim = release.and_then(|release| release.change(&target.name)?.claim);

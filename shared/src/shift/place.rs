@@ -11,7 +11,7 @@ use crate::place::{Aim, Place, Wanted, Way};
 use crate::plan::{See, SetTraffic, Step, Steps, Turn};
 use crate::registration::{Reach, Target};
 use crate::release::{Change, Claim, Intent, Phase};
-use crate::situation::{LiveAlias, Situation};
+use crate::situation::{LiveAlias, Sighting, Situation};
 use crate::traffic::Traffic;
 
 /// A strategy without growth and bake is over within this.
@@ -115,11 +115,24 @@ impl Case<'_> {
     /// A place is moved by one invocation at a time: a claim that has not ended is another's.
     pub(super) fn check_claim(&self, change: &Change) -> Result<(), Refusal> {
         let others = change.claim.filter(|claim| claim.until != self.moment.lease_until);
+        // A shift whose call has been made is over, though whoever made it may still be looking at it.
+        let others = others.filter(|claim| claim.weight == Weight::NONE || !self.has_landed(change));
         // A shift whose claim a way back took over may still land, and would be taken for this one.
         let until = others.map(|claim| claim.shift_until.map_or(claim.until, |shift| shift.max(claim.until)));
         match until.filter(|until| self.moment.now < *until) {
             Some(until) => Err(Refusal::BeingMoved { target: change.target.clone(), until }),
             None => Ok(()),
+        }
+    }
+
+    fn has_landed(&self, change: &Change) -> bool {
+        let situation = &self.seen.situation;
+        let target = situation.record.registration.target(&change.target);
+        match (target, situation.live.get(&change.target)) {
+            (Some(target), Some(Sighting::Place(live))) => {
+                target.place.has_landed(&live.seen, change.candidate)
+            }
+            (_, _) => false,
         }
     }
 

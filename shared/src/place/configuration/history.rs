@@ -228,6 +228,16 @@ impl Seen {
         self.settled().into_iter().chain(under_way).map(|deployment| deployment.version)
     }
 
+    /// Whether the shift to a version has landed, so that no call of it is still to come: its deployment is the newest. A start names
+    /// the deployment that it follows, so it happens once; and while the version arrives, or is served, nobody starts it again.
+    pub fn has_landed(&self, candidate: Version) -> bool {
+        let stands = match self.newest.state {
+            State::Baking | State::Complete | State::Deploying | State::Validating => true,
+            State::Reverted | State::RolledBack | State::RollingBack => false,
+        };
+        stands && self.newest.version == candidate
+    }
+
     /// Whether the newest deployment is this one, has brought a version, and has been taken back.
     pub fn has_taken_back(&self, number: DeploymentNumber, version: Version) -> bool {
         let Deployment { state, .. } = self.newest;
