@@ -315,7 +315,9 @@ fn grid(paper: &Paper) -> Markup {
         @for (index, at) in ticks.iter().enumerate() {
             @let x = paper.x(*at);
             line x1=(px(x)) x2=(px(x)) y1=(px(paper.bottom)) y2=(px(paper.bottom + 4.0)) stroke="var(--line)" {}
-            text x=(px(x)) y=(px(paper.bottom + 17.0)) text-anchor="middle" fill="var(--soft)" {
+            // The last one would reach beyond the paper.
+            @let (x, anchor) = if x + 24.0 > paper.right { (paper.right + RIGHT, "end") } else { (x, "middle") };
+            text x=(px(x)) y=(px(paper.bottom + 17.0)) text-anchor=(anchor) fill="var(--soft)" {
                 (clock(*at, step_seconds)) @if index == 0 && step_seconds < 86_400 { " UTC" }
             }
         }

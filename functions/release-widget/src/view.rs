@@ -151,7 +151,11 @@ fn row(release: &Release, now: Timestamp, here: &str) -> Vec<Markup> {
             cwdb-action action="call" display="widget" endpoint=(here) { (asked.to_string()) }
         },
         html! { span.(standing.tone.class()) { (standing.words) } },
-        html! { (versions(release)) },
+        html! {
+            @for change in &release.changes {
+                span.when { (change.target) " " (change.stable) " → " (change.candidate) } " "
+            }
+        },
         html! { span.when { (release.opened_at.strftime("%-d %b %H:%M").to_string()) } },
         html! { span.when { (format!("{:#}", SignedDuration::from_secs(lasted))) } },
     ]

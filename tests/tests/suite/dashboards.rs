@@ -21,20 +21,20 @@ const NAMESPACE: &str = "ripcord/Deployments";
 
 /// A resource's properties as CloudFormation would have them for the project `ripcord`, with every reference a text.
 fn resolved(node: &Yaml<'_>) -> Value {
-    match plain(node) {
-        Yaml::Mapping(fields) => {
-            let field = |(key, value): (&Yaml<'_>, &Yaml<'_>)| {
-                (key.as_str().unwrap_or("?").to_owned(), resolved(value))
-            };
-            Value::Object(fields.iter().map(field).collect())
-        }
-        Yaml::Sequence(items) => Value::Array(items.iter().map(resolved).collect()),
-        other => match (other.as_str(), other.as_integer(), other.as_bool()) {
-            (Some(text), _, _) => json!(text.replace("${Project}", "ripcord")),
-            (_, Some(number), _) => json!(number),
-            (_, _, Some(truth)) => json!(truth),
-            (None, None, None) => Value::Null,
-        },
+    let node = plain(node);
+    if let Yaml::Mapping(fields) = node {
+        let field =
+            |(key, value): (&Yaml<'_>, &Yaml<'_>)| (key.as_str().unwrap().to_owned(), resolved(value));
+        return Value::Object(fields.iter().map(field).collect());
+    }
+    if let Yaml::Sequence(items) = node {
+        return Value::Array(items.iter().map(resolved).collect());
+    }
+    match (node.as_str(), node.as_integer(), node.as_bool()) {
+        (Some(text), _, _) => json!(text.replace("${Project}", "ripcord")),
+        (_, Some(number), _) => json!(number),
+        (_, _, Some(truth)) => json!(truth),
+        (None, None, None) => Value::Null,
     }
 }
 
