@@ -145,7 +145,8 @@ pub fn comparison(metric: &MetricReport, compared: &Comparison) -> String {
     };
     let finding = finding(metric, compared, evidence);
     match compared.obstacle {
-        Some(reason) => format!("{} So far: {finding}", obstacle(reason)),
+        Some(Obstacle::TooEarly) => format!("{} So far: {finding}", obstacle(Obstacle::TooEarly)),
+        Some(reason) => format!("{} As counted: {finding}", obstacle(reason)),
         None if metric.role == Role::Guardrail => {
             format!("{} {finding}", guardrail(metric, compared, evidence))
         }

@@ -4,11 +4,15 @@
 
 use fastrand::Rng;
 
+use crate::experiment::comparison::Outcome;
 use crate::experiment::contingency::{Yates, chi_squared, fisher_exact};
+use crate::experiment::document::Experiment;
 use crate::experiment::mean::{Moments, Welch};
+use crate::experiment::observed::{Intake, Measured, Observed, ObservedArm, Values};
 use crate::experiment::power::{Aim, Split, subjects_needed};
 use crate::experiment::proportion::{Proportion, newcombe};
 use crate::experiment::rank::{Ordered, hodges_lehmann, mann_whitney};
+use crate::experiment::report::report;
 use crate::experiment::split::sample_ratio;
 use crate::experiment::{Alternative, Probability};
 
@@ -104,6 +108,36 @@ fn without_a_difference_the_tests_of_numbers_rarely_find_one() {
         }),
         0.05,
     );
+}
+
+/// Three arms and two metrics that decide, each arm of 2,000, without any difference; or a tenth of a deviation in one place.
+fn outcome(rng: &mut Rng, planned: u64, difference: f64) -> Outcome {
+    let document = serde_json::json!({
+        "name": "null", "planned_subjects": planned,
+        "arms": [{"name": "a", "share": 1}, {"name": "b", "share": 1}, {"name": "c", "share": 1}],
+        "metrics": [
+            {"name": "one", "kind": "mean", "direction": "higher", "column": "one"},
+            {"name": "two", "kind": "mean", "direction": "higher", "column": "two"},
+        ],
+        "data": {"layout": "subjects", "arm": "arm"},
+    });
+    let experiment = Experiment::parse(&document.to_string()).expect("valid");
+    // The mean of so many is drawn at once.
+    let mut mean = |true_mean: f64| Measured {
+        values: Moments::of(2_000, true_mean + normal(rng) / 2_000_f64.sqrt(), 1.0).map(Values::Mean),
+        left_out: 0,
+    };
+    let mut arm = |difference| ObservedArm { subjects: 2_000, metrics: vec![mean(difference), mean(0.0)] };
+    let observed = Observed { arms: vec![arm(0.0), arm(difference), arm(0.0)], intake: Intake::default() };
+    report(&experiment, &observed).outcome
+}
+
+#[test]
+fn without_a_difference_a_whole_report_rarely_decides_anything() {
+    at_most(rate(15, |rng| outcome(rng, 6_000, 0.0) != Outcome::NoDifference), 0.05);
+    assert!(rate(16, |rng| outcome(rng, 6_000, 0.15) == Outcome::Better) > 0.95);
+    // Before the planned sample is there nothing wins, however clear it looks.
+    assert!(rate(17, |rng| outcome(rng, 6_001, 0.15) != Outcome::Inconclusive) <= 0.0);
 }
 
 #[test]
