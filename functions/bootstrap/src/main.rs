@@ -13,12 +13,15 @@ use alarm_rollback::{Alarms, Pull};
 use alias_weight_shifter::Shifter;
 use anyhow::{Context, bail};
 use ecs_lifecycle_hook::Checker;
+use flag_evaluator::Evaluator;
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use release_preflight::Inspector;
+use release_recorder::Recorder;
+use release_widget::Widget;
 use ripcord::aws::apart::{Apart, CHECK, answer_apart};
 use ripcord::aws::hook::{self, Desk, Hook, Work};
-use ripcord::aws::{Aws, Connection, Credentials, Endpoints, SuiteNames};
+use ripcord::aws::{Aws, Connection, Credentials, Endpoints, FlagConfiguration, FlagSource, SuiteNames};
 use ripcord::error_type::Failure;
 use ripcord::hook::{AFTER_TRAFFIC, BEFORE_TRAFFIC};
 use ripcord::pipeline::Tempo;
@@ -35,6 +38,11 @@ async fn main() -> anyhow::Result<()> {
     if env::args().nth(1).as_deref() == Some(CHECK) {
         return check(settings).await;
     }
+    match settings.handler.as_str() {
+        "flag-evaluator" => return evaluate_flags(settings).await,
+        "flag-validator" => return validate_flags().await,
+        _ => {}
+    }
     let aws = Aws::new(&settings.connection.sdk_config(), settings.names);
     let Settings { namespace, tempo, .. } = settings;
     let clock = Timestamp::now;
@@ -47,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
             .await
         }
         "alias-weight-shifter" => {
-            let shifter = &Shifter { aws, namespace, clock };
+            let shifter = &Shifter { aws, clock };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
                 alias_weight_shifter::shift(&event.payload, deadline(&event), shifter).await.map_err(named)
             }))
@@ -55,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
         }
         PRE_TRAFFIC_HOOK | POST_TRAFFIC_HOOK => {
             let event = if settings.handler == PRE_TRAFFIC_HOOK { BEFORE_TRAFFIC } else { AFTER_TRAFFIC };
-            let hook = Hook { aws, namespace, clock, tempo };
+            let hook = Hook { aws, clock, tempo };
             let desk = &Desk { hook, apart: Apart::in_this_executable(), event };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
                 let here = &event.context.invoked_function_arn;
@@ -80,6 +88,21 @@ async fn main() -> anyhow::Result<()> {
             }))
             .await
         }
+        "release-recorder" => {
+            let recorder = &Recorder { aws, namespace };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                release_recorder::record(&event.payload, recorder).await.map_err(named)
+            }))
+            .await
+        }
+        "release-widget" => {
+            let widget = &Widget { aws, clock };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+                let here = &event.context.invoked_function_arn;
+                Ok::<_, Diagnostic>(release_widget::answer(&event.payload, here, widget).await)
+            }))
+            .await
+        }
         "stage-validator" => {
             let validator = &Validator { aws, namespace, clock, tempo };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
@@ -89,20 +112,48 @@ async fn main() -> anyhow::Result<()> {
         }
         other => bail!("no function of this suite is called {other:?}"),
     };
-    ended.map_err(|error| anyhow::anyhow!("failed to serve the runtime API: {error}"))
+    ended.map_err(not_served)
+}
+
+/// It needs none of the suite's clients but its own.
+async fn evaluate_flags(settings: Settings) -> anyhow::Result<()> {
+    let Settings { connection, namespace, tempo, flags, .. } = settings;
+    let Flags { configuration, poll_seconds } = flags.context("failed to read RIPCORD_FLAGS")?;
+    let source = FlagSource::new(&connection.sdk_config(), configuration, poll_seconds);
+    let evaluator = &Evaluator::new(source, poll_seconds, tempo, namespace, Timestamp::now);
+    // Before the first event Lambda gives a process a whole CPU, and no request waits.
+    evaluator.refresh().await;
+    let ended = lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        Ok::<_, Diagnostic>(flag_evaluator::answer(event.payload, evaluator).await)
+    }));
+    ended.await.map_err(not_served)
+}
+
+async fn validate_flags() -> anyhow::Result<()> {
+    let ended = lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        flag_evaluator::validate(&event.payload).map_err(|rejected| Diagnostic {
+            error_type: rejected.error_type.to_owned(),
+            error_message: rejected.message,
+        })
+    }));
+    ended.await.map_err(not_served)
+}
+
+fn not_served(error: lambda_runtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("failed to serve the runtime API: {error}")
 }
 
 /// What a function does in a process of its own, because it may hang or die of it.
 async fn check(settings: Settings) -> anyhow::Result<()> {
-    let Settings { handler, connection, names, namespace, tempo } = settings;
+    let Settings { handler, connection, names, tempo, .. } = settings;
     let (aws, clock) = (Aws::new(&connection.sdk_config(), names), Timestamp::now);
     match handler.as_str() {
         PRE_TRAFFIC_HOOK => {
-            let hook = &Hook { aws, namespace, clock, tempo };
+            let hook = &Hook { aws, clock, tempo };
             answer_apart(async |work: Work| pre_traffic_hook::check(&work, hook).await).await?;
         }
         POST_TRAFFIC_HOOK => {
-            let hook = &Hook { aws, namespace, clock, tempo };
+            let hook = &Hook { aws, clock, tempo };
             answer_apart(async |work: Work| post_traffic_hook::check(&work, hook).await).await?;
         }
         "ecs-lifecycle-hook" => {
@@ -141,6 +192,24 @@ struct Settings {
     names: SuiteNames,
     namespace: String,
     tempo: Tempo,
+    /// Only the function that evaluates flags has them.
+    flags: Option<Flags>,
+}
+
+/// Which flags are served, and how often AppConfig is asked for them.
+struct Flags {
+    configuration: FlagConfiguration,
+    poll_seconds: u32,
+}
+
+impl Flags {
+    fn from_environment() -> anyhow::Result<Option<Self>> {
+        let Ok(arn) = env::var("RIPCORD_FLAGS") else { return Ok(None) };
+        let poll = env::var("RIPCORD_FLAGS_POLL_SECONDS")
+            .context("failed to read RIPCORD_FLAGS_POLL_SECONDS from the environment")?;
+        let poll_seconds = poll.parse().with_context(|| format!("failed to read {poll:?} as seconds"))?;
+        Ok(Some(Self { configuration: arn.parse()?, poll_seconds }))
+    }
 }
 
 impl Settings {
@@ -165,6 +234,7 @@ impl Settings {
             },
             namespace: required("RIPCORD_NAMESPACE")?,
             tempo: tempo(env::var("RIPCORD_MINUTE_MS").ok())?,
+            flags: Flags::from_environment()?,
         })
     }
 }

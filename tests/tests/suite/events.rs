@@ -10,6 +10,7 @@ use ripcord::hook::HookCall;
 use ripcord::lifecycle::LifecycleEvent;
 use ripcord::shift::{Ask, ShiftRequest};
 use ripcord::signal::{AlarmState, Reading, Signal, read};
+use ripcord::timeline::{Moment, Write, moments};
 use serde_json::Value;
 
 mod altered;
@@ -55,7 +56,10 @@ const CLASSES: &[(&str, &str)] = &[
     ("ecs/unclear-without-weights.json", "Unclear at PRODUCTION_TRAFFIC_SHIFT"),
     ("ecs/watch-goes-on.json", "Forward at POST_PRODUCTION_TRAFFIC_SHIFT"),
     ("ecs/without-service.json", "Forward at PRE_SCALE_UP"),
-    ("eventbridge/appconfig-deployment-complete.json", "OnDeploymentComplete at appconfig:ba8toh7/pgil2o7/ga3tqep"),
+    (
+        "eventbridge/appconfig-deployment-complete.json",
+        "OnDeploymentComplete at appconfig:ba8toh7/pgil2o7/ga3tqep",
+    ),
     (
         "eventbridge/appconfig-deployment-rolled-back.json",
         "OnDeploymentRolledBack at appconfig:ba8toh7/pgil2o7/ga3tqep",
@@ -91,13 +95,16 @@ const CLASSES: &[(&str, &str)] = &[
     ("hooks/unreadable-without-execution.json", "refused: SignalUnreadable"),
     ("flags/delete.json", "405 method_not_allowed"),
     ("flags/evaluate-as-form.json", "415 media_type_unsupported"),
-    ("flags/evaluate-base64.json", "200"),
+    ("flags/evaluate-base64.json", "200 everything is inside the 100% of the rollout of new-search"),
     ("flags/evaluate-batch.json", "200"),
     ("flags/evaluate-nested-context.json", "400 context_invalid"),
-    ("flags/evaluate-unknown-flag.json", "200"),
-    ("flags/evaluate.json", "200"),
+    ("flags/evaluate-unknown-flag.json", "200 there is no flag of this name"),
+    ("flags/evaluate.json", "200 everything is inside the 100% of the rollout of new-search"),
     ("flags/list.json", "200"),
-    ("flags/validate-invalid.json", ""),
+    (
+        "flags/validate-invalid.json",
+        "FlagsInvalid: flags.new-search.rollout_percentage: percentage-range: 125 is not between 0 and 100",
+    ),
     ("flags/validate.json", "valid, 1 flag(s)"),
     ("malformed/alarm-with-name-for-arn.json", "unreadable"),
     ("malformed/alarm-with-unknown-state.json", "unreadable"),
@@ -180,6 +187,10 @@ const CLASSES: &[(&str, &str)] = &[
     ("pipeline/status-succeeded.json", "foreign"),
     ("pipeline/status-input-left-out.json", "foreign"),
     ("pipeline/status-of-another-machine.json", "foreign"),
+    ("recorder/release-opened.json", "keeps opened, weights of release 4"),
+    ("recorder/release-rolled-back.json", "keeps weights of release 4; keeps signalled, phase of release 4"),
+    ("recorder/removed.json", "keeps nothing"),
+    ("recorder/unreadable-record.json", "unreadable"),
     ("shifter/open.json", "release of version 7"),
     ("shifter/open-with-everything.json", "release of version 7"),
     ("shifter/to-stage.json", "release 4 to stage 2"),
@@ -188,6 +199,14 @@ const CLASSES: &[(&str, &str)] = &[
     ("shifter/refused-open-without-execution.json", "refused: RequestInvalid"),
     ("shifter/refused-stage-negative.json", "refused: RequestInvalid"),
     ("shifter/refused-stage-and-weight.json", "refused: RequestInvalid"),
+    ("widget/describe.json", "draws what the widget is for"),
+    ("widget/everything.json", "draws every service"),
+    ("widget/refused-release.json", "says: release must be a number, like 4"),
+    (
+        "widget/refused-service.json",
+        "says: service: the service name \"check out\" is not valid: it must be 1 to 64 letters, digits, '-', '_' or '.'",
+    ),
+    ("widget/service.json", "draws release 4 of checkout"),
 ];
 
 #[test]
@@ -219,7 +238,8 @@ fn every_event_is_described_to_its_readers() {
 fn every_event_is_read_in_full_as_its_snapshot_shows() {
     for (name, event) in files() {
         // What is read of them stands in the table of what they are answered.
-        if ["ecs/", "flags/", "hooks/"].iter().any(|folder| name.starts_with(folder)) {
+        if ["ecs/", "flags/", "hooks/", "recorder/", "widget/"].iter().any(|folder| name.starts_with(folder))
+        {
             continue;
         }
         let rendered = if name.starts_with("shifter/") {
@@ -272,6 +292,15 @@ fn class(name: &str, event: &Value) -> String {
     if name.starts_with("flags/") {
         return crate::flag_evaluator::taken(event);
     }
+    if name.starts_with("widget/") {
+        return match release_widget::Asked::read(event) {
+            Ok(asked) => format!("draws {asked}"),
+            Err(why) => format!("says: {why}"),
+        };
+    }
+    if name.starts_with("recorder/") {
+        return event["Records"].as_array().unwrap().iter().map(kept_of).collect::<Vec<_>>().join("; ");
+    }
     if name.starts_with("ecs/") {
         let event = LifecycleEvent::read(event);
         return format!("{:?} at {}", event.direction(), event.step());
@@ -298,6 +327,19 @@ fn class(name: &str, event: &Value) -> String {
         };
     }
     readings(event).iter().map(class_of).collect::<Vec<_>>().join("; ")
+}
+
+/// The moments that a write of the ledger tells of.
+fn kept_of(record: &Value) -> String {
+    match Write::read(record) {
+        Err(_) => "unreadable".to_owned(),
+        Ok(None) => "keeps nothing".to_owned(),
+        Ok(Some(Write { before, after, at })) => {
+            let kind = |moment: Moment| serde_json::json!(moment.what)["kind"].as_str().unwrap().to_owned();
+            let kinds: Vec<String> = moments(before.as_ref(), &after, at).into_iter().map(kind).collect();
+            format!("keeps {} of release {}", kinds.join(", "), after.generation)
+        }
+    }
 }
 
 fn class_of(reading: &Reading) -> String {
@@ -366,7 +408,10 @@ fn render(reading: &Reading) -> String {
                 "something ended\n  at {}\n  as {}{}\n  at {}",
                 arrival.place,
                 arrival.what,
-                arrival.taken_back.as_ref().map_or(String::new(), |it| format!(" of deployment {}", it.deployment)),
+                arrival
+                    .taken_back
+                    .as_ref()
+                    .map_or(String::new(), |it| format!(" of deployment {}", it.deployment)),
                 arrival.raised_at,
             ),
         },

@@ -8,6 +8,7 @@ mod decisions;
 mod events;
 mod flag_document;
 mod flag_evaluator;
+mod flag_example;
 mod hooks;
 mod lifecycle;
 mod measuring;

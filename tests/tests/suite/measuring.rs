@@ -20,6 +20,7 @@ use ripcord::traffic::Traffic;
 use crate::worlds::{SERVICE, World, at, canary, change};
 
 mod asking;
+mod back;
 mod gaps;
 mod rules;
 mod sights;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use ripcord::aws::{
-    OBSERVED_BY_ALARM_ROLLBACK, OBSERVED_BY_ALIAS_WEIGHT_SHIFTER, OBSERVED_BY_ECS_LIFECYCLE_HOOK,
-    OBSERVED_BY_POST_TRAFFIC_HOOK, OBSERVED_BY_PRE_TRAFFIC_HOOK, OBSERVED_BY_RELEASE_PREFLIGHT,
-    OBSERVED_BY_STAGE_VALIDATOR,
+    CALLED_BY_FLAG_EVALUATOR, CALLED_BY_RELEASE_RECORDER, OBSERVED_BY_ALARM_ROLLBACK,
+    OBSERVED_BY_ALIAS_WEIGHT_SHIFTER, OBSERVED_BY_ECS_LIFECYCLE_HOOK, OBSERVED_BY_POST_TRAFFIC_HOOK,
+    OBSERVED_BY_PRE_TRAFFIC_HOOK, OBSERVED_BY_RELEASE_PREFLIGHT, OBSERVED_BY_STAGE_VALIDATOR,
 };
 use ripcord::deployment::AliasShift;
 use ripcord::finding::{Finding, Found};
@@ -34,19 +34,27 @@ enum Function {
     AlarmRollback,
     AliasWeightShifter,
     EcsLifecycleHook,
+    FlagEvaluator,
+    FlagValidator,
     PostTrafficHook,
     PreTrafficHook,
     ReleasePreflight,
+    ReleaseRecorder,
+    ReleaseWidget,
     StageValidator,
 }
 
-const FUNCTIONS: [(&str, Function); 7] = [
+const FUNCTIONS: [(&str, Function); 11] = [
     ("AlarmRollback", Function::AlarmRollback),
     ("AliasWeightShifter", Function::AliasWeightShifter),
     ("EcsLifecycleHook", Function::EcsLifecycleHook),
+    ("FlagEvaluator", Function::FlagEvaluator),
+    ("FlagValidator", Function::FlagValidator),
     ("PostTrafficHook", Function::PostTrafficHook),
     ("PreTrafficHook", Function::PreTrafficHook),
     ("ReleasePreflight", Function::ReleasePreflight),
+    ("ReleaseRecorder", Function::ReleaseRecorder),
+    ("ReleaseWidget", Function::ReleaseWidget),
     ("StageValidator", Function::StageValidator),
 ];
 
@@ -186,16 +194,27 @@ fn needed(function: Function) -> BTreeSet<String> {
         Function::AlarmRollback => OBSERVED_BY_ALARM_ROLLBACK,
         Function::AliasWeightShifter => OBSERVED_BY_ALIAS_WEIGHT_SHIFTER,
         Function::EcsLifecycleHook => OBSERVED_BY_ECS_LIFECYCLE_HOOK,
+        Function::FlagEvaluator => CALLED_BY_FLAG_EVALUATOR,
+        // It is handed what it looks at.
+        Function::FlagValidator => &[],
         Function::PostTrafficHook => OBSERVED_BY_POST_TRAFFIC_HOOK,
         Function::PreTrafficHook => OBSERVED_BY_PRE_TRAFFIC_HOOK,
         Function::ReleasePreflight => OBSERVED_BY_RELEASE_PREFLIGHT,
+        Function::ReleaseRecorder => CALLED_BY_RELEASE_RECORDER,
+        Function::ReleaseWidget => release_widget::CALLED,
         Function::StageValidator => OBSERVED_BY_STAGE_VALIDATOR,
     };
     let is_kept = match function {
-        Function::AlarmRollback | Function::PostTrafficHook | Function::PreTrafficHook => true,
+        Function::AlarmRollback
+        | Function::PostTrafficHook
+        | Function::PreTrafficHook
+        | Function::ReleaseRecorder => true,
         Function::AliasWeightShifter
         | Function::EcsLifecycleHook
+        | Function::FlagEvaluator
+        | Function::FlagValidator
         | Function::ReleasePreflight
+        | Function::ReleaseWidget
         | Function::StageValidator => false,
     };
     let on_failure = is_kept.then_some(BY_LAMBDA_ON_FAILURE);
@@ -206,11 +225,11 @@ fn needed(function: Function) -> BTreeSet<String> {
 }
 
 /// A node's value, whatever tag of CloudFormation's (`!If`, `!Sub` …) it has.
-fn plain<'node>(node: &'node Yaml<'node>) -> &'node Yaml<'node> {
+pub(crate) fn plain<'node>(node: &'node Yaml<'node>) -> &'node Yaml<'node> {
     if let Yaml::Tagged(_, inner) = node { plain(inner) } else { node }
 }
 
-fn get<'node>(node: &'node Yaml<'node>, path: &str) -> Option<&'node Yaml<'node>> {
+pub(crate) fn get<'node>(node: &'node Yaml<'node>, path: &str) -> Option<&'node Yaml<'node>> {
     path.split('.').try_fold(node, |node, field| plain(node).as_mapping_get(field)).map(plain)
 }
 
@@ -232,7 +251,7 @@ fn actions(statement: &Yaml<'_>) -> Vec<String> {
     actions.into_iter().map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
-fn with_template(check: impl Fn(&Yaml<'_>)) {
+pub(crate) fn with_template(check: impl FnOnce(&Yaml<'_>)) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     let text = fs::read_to_string(path).unwrap();
     let documents = Yaml::load_from_str(&text).unwrap();
