@@ -91,7 +91,8 @@ impl Load {
     pub(crate) async fn run(&self, gateway: &Gateway) -> anyhow::Result<Measured> {
         let mut first = connected(gateway).await?;
         let (list, _) = asked(&mut first, Ask::List.request("")?).await?;
-        let etag = list.headers().get("etag").context("the list has no etag")?.to_str()?.to_owned();
+        let said = || format!("{}: {}", list.status(), String::from_utf8_lossy(list.body()));
+        let etag = list.headers().get("etag").with_context(said)?.to_str()?.to_owned();
         let each = self.requests.div_ceil(self.connections);
         let (ask, cpu_before) = (self.ask, gateway.cpu_us());
         let mut clients = JoinSet::new();

@@ -123,6 +123,8 @@ fn spec(artefact: &Path, local: &LocalAws, arn: &str, is_pinned: bool) -> Functi
         FunctionSpec::new(program, "flag-evaluator")
     };
     spec.env("AWS_ENDPOINT_URL", local.endpoint())
+        // The local AWS takes twelve digits for another account.
+        .env("AWS_ACCESS_KEY_ID", "FN.bench-flag-evaluator")
         .env("RIPCORD_TABLE", "none")
         .env("RIPCORD_TOPIC_ARN", "none")
         .env("RIPCORD_NAMESPACE", "bench/Deployments")
