@@ -240,9 +240,11 @@ struct Refusal {
     message: String,
 }
 
-/// serde_json keeps the attributes of an object sorted, so that their order makes no other question.
+/// The same question whichever way round its attributes stand.
 fn question(flag_key: &str, context: &Value) -> String {
-    json!([flag_key, context]).to_string()
+    let attributes: Option<BTreeMap<&String, &Value>> =
+        context.as_object().map(|object| object.iter().collect());
+    json!([flag_key, attributes]).to_string()
 }
 
 fn read<T: for<'de> Deserialize<'de>>(mut response: ureq::http::Response<ureq::Body>) -> Result<T, Problem> {
