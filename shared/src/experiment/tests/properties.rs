@@ -4,14 +4,17 @@ use proptest::prelude::*;
 
 use crate::experiment::contingency::{Yates, chi_squared, fisher_exact};
 use crate::experiment::correction::{benjamini_hochberg, holm};
+use crate::experiment::document::Experiment;
 use crate::experiment::mean::{Moments, Welch, cohens_d, hedges_g};
+use crate::experiment::observed::{Intake, Measured, Observed, ObservedArm, Values};
 use crate::experiment::power::{Aim, Split, power_with, subjects_needed};
 use crate::experiment::proportion::{
     Proportion, cohens_h, newcombe, relative_lift_interval, risk_difference,
 };
 use crate::experiment::rank::{Ordered, hodges_lehmann, mann_whitney};
+use crate::experiment::report::report;
 use crate::experiment::split::sample_ratio;
-use crate::experiment::{Alternative, Probability};
+use crate::experiment::{Alternative, Probability, words};
 
 const ALPHA: Probability = Probability::FIVE_PERCENT;
 
@@ -128,6 +131,40 @@ proptest! {
         prop_assert!(near(less.p, greater.p));
         let shift = hodges_lehmann(&a, &b, ALPHA);
         prop_assert!(shift.interval.low <= shift.estimate && shift.estimate <= shift.interval.high, "{:?}", shift);
+    }
+
+    #[test]
+    fn a_report_has_words_for_any_numbers(one in values(), two in values(), planned in 1..60_u64, relative in 0.001..9.0_f64) {
+        let document = serde_json::json!({
+            "name": "any", "planned_subjects": planned,
+            "arms": [{"name": "a", "share": 1}, {"name": "b", "share": 1}],
+            "metrics": [
+                {"name": "mean", "kind": "mean", "direction": "higher", "column": "x"},
+                {"name": "rank", "kind": "rank", "direction": "lower", "column": "x"},
+                {"name": "guard", "kind": "mean", "direction": "lower", "column": "x", "role": "guardrail",
+                    "not_worse_by": format!("{relative}%")},
+            ],
+            "data": {"layout": "subjects", "arm": "arm"},
+        });
+        let experiment = Experiment::parse(&document.to_string()).expect("valid");
+        let arm = |values: &[f64]| {
+            let mean = || Some(Values::Mean(values.iter().copied().collect()));
+            let rank = Ordered::new(values.to_vec()).map(Values::Rank);
+            let measured = |values| Measured { values, left_out: 0 };
+            ObservedArm {
+                subjects: values.len() as u64,
+                metrics: vec![measured(mean()), measured(rank), measured(mean())],
+            }
+        };
+        let observed = Observed { arms: vec![arm(&one), arm(&two)], intake: Intake::default() };
+        let report = report(&experiment, &observed);
+        prop_assert!(report.answer.ends_with('.') && !report.answer.contains("NaN"));
+        for metric in &report.metrics {
+            let compared = &metric.comparisons[0];
+            let words = words::comparison(metric, compared);
+            prop_assert!(words.ends_with('.') && !words.contains("NaN"), "{}", words);
+            prop_assert!(compared.p_adjusted.is_none_or(is_chance));
+        }
     }
 
     #[test]
