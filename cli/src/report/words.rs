@@ -19,6 +19,8 @@ pub(crate) fn day(at: Timestamp) -> String {
 pub(crate) fn lasting(duration: SignedDuration) -> String {
     let seconds = duration.as_secs_f64().max(0.0);
     match seconds {
+        ..0.0005 => "0\u{a0}s".to_owned(),
+        ..0.9995 => format!("{:.0}\u{a0}ms", seconds * 1e3),
         ..10.0 => format!("{seconds:.1}\u{a0}s"),
         10.0..60.0 => format!("{seconds:.0}\u{a0}s"),
         _ => stretch(duration).replace(' ', "\u{a0}"),
@@ -47,10 +49,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quick_rollback_shows_its_tenths_and_a_slow_one_does_not() {
+    fn a_stretch_has_the_digits_that_matter() {
         for (ms, expected) in [
-            (-5, "0.0\u{a0}s"),
-            (440, "0.4\u{a0}s"),
+            (-5, "0\u{a0}s"),
+            (0, "0\u{a0}s"),
+            (1, "1\u{a0}ms"),
+            (999, "999\u{a0}ms"),
+            (1_000, "1.0\u{a0}s"),
             (9_940, "9.9\u{a0}s"),
             (10_000, "10\u{a0}s"),
             (59_400, "59\u{a0}s"),
