@@ -101,10 +101,9 @@ pub fn fisher_exact([[a, b], [c, d]]: [[u64; 2]; 2], alternative: Alternative) -
         Alternative::TwoSided => {
             let ceiling = urn.ln_chance(a) + ALIKE;
             let mode = urn.mode().clamp(low, high);
-            if a >= mode && a <= mode {
-                return 1.0;
-            }
-            if a < mode {
+            if a == mode {
+                1.0
+            } else if a < mode {
                 let first = first_true(mode, high, |x| urn.ln_chance(x) <= ceiling);
                 urn.below(a) + first.map_or(0.0, |x| urn.above(x))
             } else {
