@@ -94,7 +94,10 @@ impl fmt::Display for Measures {
         }
         let together = self.together.as_ref().map(|dora| ("all services".to_owned(), dora));
         let alone = self.services.iter().map(|(service, dora)| (service.to_string(), dora));
-        for (name, dora) in together.into_iter().chain(alone) {
+        for (index, (name, dora)) in together.into_iter().chain(alone).enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
             let title = format!("{}, the last {} days", styled(NAME, name), self.days);
             write!(f, "{title}\n{}", Shown(dora))?;
         }
@@ -109,22 +112,17 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dora = self.0;
         let mut line = |what: &str, value: String, basis: String| {
-            writeln!(f, "  {what:22}  {value:26}  {}", styled(FAINT, basis))
+            writeln!(f, "  {what:21}  {value:22}  {}", styled(FAINT, basis))
         };
-        let basis = format!("{} releases had all traffic", dora.deployments);
+        let basis = format!("{} had all traffic", dora.deployments);
         line("deployment frequency", frequency(dora), basis)?;
-        let basis = format!(
-            "{} of {} complete releases carry a commit's time",
-            dora.lead_time.count, dora.lead_time_of
-        );
+        let basis = format!("{} of {} carry a commit's time", dora.lead_time.count, dora.lead_time_of);
         line("lead time for changes", spread(dora.lead_time), basis)?;
         let rate = dora.change_failure_rate.map(|rate| format!("{:.1}%", rate * 100.0));
         let basis = format!("{} of {} failed", dora.failures, dora.deployments);
         line("change failure rate", rate.unwrap_or_else(too_few), basis)?;
-        let basis = format!(
-            "{} of {} failures were seen to end",
-            dora.time_to_restore.count, dora.time_to_restore_of
-        );
+        let basis =
+            format!("{} of {} failures seen to end", dora.time_to_restore.count, dora.time_to_restore_of);
         line("time to restore", spread(dora.time_to_restore), basis)?;
         for (number, what) in besides(dora.besides) {
             writeln!(f, "  {}", styled(FAINT, format!("{number} {what}")))?;
@@ -161,7 +159,7 @@ fn seconds(seconds: f64) -> String {
 fn besides(besides: Besides) -> Vec<(usize, &'static str)> {
     let Besides { stopped_in_canary, withdrawn, open, taken_back_by_aws, silent, asked_for } = besides;
     let every = [
-        (stopped_in_canary, "stopped while only a part of the traffic was on them: no failure in production"),
+        (stopped_in_canary, "stopped in a canary: no failure in production"),
         (withdrawn, "withdrawn before they had any traffic"),
         (open, "not ended"),
         (taken_back_by_aws, "taken back by AWS by itself"),
@@ -218,7 +216,7 @@ mod tests {
         let measures = Measures::of(&records, 30, window);
         let text = measures.to_string();
         let plain = anstream::adapter::strip_str(&text).to_string();
-        assert!(plain.lines().all(|line| line.chars().count() <= 110), "{plain}");
+        assert!(plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
         insta::assert_snapshot!(plain);
     }
 }

@@ -1,5 +1,6 @@
 //! `ripcord history`: what was released, how it ended, and who or what pulled the cord.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use clap::builder::styling::Style;
@@ -120,9 +121,9 @@ impl History {
 
     /// Newest first, and no more than were asked for.
     fn sort(&mut self, limit: usize) {
-        self.releases.sort_by(|one, other| other.opened_at.cmp(&one.opened_at));
+        self.releases.sort_by_key(|entry| Reverse(entry.opened_at));
         self.releases.truncate(limit);
-        self.silent.sort_by(|one, other| other.at.cmp(&one.at));
+        self.silent.sort_by_key(|silent| Reverse(silent.at));
         self.silent.truncate(limit);
     }
 }

@@ -34,11 +34,12 @@ async fn timeline_to_its_end(scene: &Scene, service: &ServiceName, release: Gene
 }
 
 fn kind(moment: &Moment) -> String {
-    match &moment.what {
-        What::Weights { weight, .. } => format!("weights {}", weight.share()),
-        What::Phase { phase, .. } => format!("phase {}", json!(phase).as_str().unwrap()),
-        other => json!(other)["kind"].as_str().unwrap().to_owned(),
+    if let What::Weights { weight, .. } = &moment.what {
+        return format!("weights {}", weight.share());
     }
+    let what = json!(moment.what);
+    let phase = what["phase"].as_str().map(|phase| format!(" {phase}")).unwrap_or_default();
+    format!("{}{phase}", what["kind"].as_str().unwrap())
 }
 
 /// The metrics that the recorder has published: name and values.

@@ -76,12 +76,16 @@ fn story() -> Vec<Value> {
     open.seq = shifted.seq - 1;
     open.changes[0].weight = percent(0.0);
     let situation = crate::worlds::World::checkout().released(shifted.clone());
-    let decision =
-        ripcord::decide::decide(&alarm("10:04:50"), &situation, crate::worlds::moment(at("10:05:00")));
-    let written = decision.steps.into_iter().flatten().find_map(|step| match step {
-        ripcord::plan::Step::Write(write) => write.release,
-        _ => None,
-    });
+    let decision = ripcord::decide::decide(
+        &alarm("10:04:50"),
+        &situation.situation(),
+        crate::worlds::moment(at("10:05:00")),
+    );
+    let written = decision
+        .steps
+        .into_iter()
+        .flatten()
+        .find_map(|step| if let ripcord::plan::Step::Write(write) = step { write.release } else { None });
     let back = written.expect("a rollback is booked");
     assert_eq!(back.phase, Phase::RolledBack);
     vec![
@@ -178,7 +182,7 @@ async fn awss_own_events_are_kept_for_the_services_that_they_concern() {
     let (ecs, alias) = (place("ecs:shop/checkout"), place(&format!("lambda:{FUNCTION}:live")));
     let configuration = place("appconfig:ba8toh7/pgil2o7/ga3tqep");
     let unnamed = holds("place#stack:checkout", Vec::new());
-    let by_name = holds("place#appconfig:MyApp/MyEnv/MyConfigProfile", Vec::new());
+    let by_name = holds("place#appconfig:shop/production/flags", Vec::new());
     let deployment = deployed("d-75I7MBT7C", deploying(1, 2, DeploymentStatus::Failed));
     let taken = Taken::default();
     let table = table(&taken, "");
