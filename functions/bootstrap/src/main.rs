@@ -39,14 +39,17 @@ async fn main() -> anyhow::Result<()> {
         return check(settings).await;
     }
     match settings.handler.as_str() {
-        "flag-evaluator" => return evaluate_flags(settings).await,
-        "flag-validator" => return validate_flags().await,
-        _ => {}
+        "flag-evaluator" => evaluate_flags(settings).await,
+        "flag-validator" => validate_flags().await,
+        _ => serve(settings).await,
     }
-    let aws = Aws::new(&settings.connection.sdk_config(), settings.names);
-    let Settings { namespace, tempo, .. } = settings;
-    let clock = Timestamp::now;
-    let ended = match settings.handler.as_str() {
+}
+
+/// A function that needs the suite's clients.
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let Settings { handler, connection, names, namespace, tempo, .. } = settings;
+    let (aws, clock) = (Aws::new(&connection.sdk_config(), names), Timestamp::now);
+    let ended = match handler.as_str() {
         "alarm-rollback" => {
             let pull = &Pull { aws, namespace, clock, alarms: Alarms::default() };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
@@ -62,7 +65,7 @@ async fn main() -> anyhow::Result<()> {
             .await
         }
         PRE_TRAFFIC_HOOK | POST_TRAFFIC_HOOK => {
-            let event = if settings.handler == PRE_TRAFFIC_HOOK { BEFORE_TRAFFIC } else { AFTER_TRAFFIC };
+            let event = if handler == PRE_TRAFFIC_HOOK { BEFORE_TRAFFIC } else { AFTER_TRAFFIC };
             let hook = Hook { aws, clock, tempo };
             let desk = &Desk { hook, apart: Apart::in_this_executable(), event };
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
@@ -75,9 +78,8 @@ async fn main() -> anyhow::Result<()> {
             let (desk, apart) = (ecs_lifecycle_hook::Desk { clock, tempo }, &Apart::in_this_executable());
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
                 let work = async |request, patience| apart.run(&request, patience).await;
-                Ok::<_, Diagnostic>(
-                    ecs_lifecycle_hook::answer(&event.payload, ends_at(&event), desk, work).await,
-                )
+                let answered = ecs_lifecycle_hook::answer(&event.payload, ends_at(&event), desk, work);
+                Ok::<_, Diagnostic>(answered.await)
             }))
             .await
         }

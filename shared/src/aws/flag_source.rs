@@ -148,8 +148,6 @@ fn fetched(latest: GetLatestConfigurationOutput) -> Fetched {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     #[test]

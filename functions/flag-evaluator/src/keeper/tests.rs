@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use super::*;
 
 const GOOD: &str = r#"{"version": 1, "flags": {"search": {"enabled": true, "rollout_percentage": 100}}}"#;
