@@ -43,7 +43,7 @@ fn timeline() -> Rule {
         moment(3, "10:03:00", What::Phase { phase: Phase::RolledBack, because: None }),
     ];
     let items = moments.iter().map(|moment| item(&pk, moment.key(), moment)).collect();
-    holds(pk.clone(), items)
+    holds(pk, items)
 }
 
 #[tokio::test(start_paused = true)]
