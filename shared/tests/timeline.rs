@@ -366,3 +366,41 @@ fn a_deployment_that_a_release_names_is_that_releases_however_late_it_is_told() 
 fn an_execution_that_drives_no_release_has_taken_nothing_back() {
     assert_eq!(found(&[opened(1, 0, false)], gave_up(Source::StepFunctions, "arn:of:another", 60)), []);
 }
+
+#[test]
+fn a_window_holds_its_beginning_and_not_its_end() {
+    let measured = |opened_at: i64| {
+        let window = Window { from: at(100), until: at(200) };
+        let complete = after(&opened(1, opened_at, false), Happens::Promote, at(opened_at + 500)).unwrap();
+        let record = Record { releases: vec![complete], moments: Vec::new() };
+        dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window).deployments
+    };
+    assert_eq!([99, 100, 199, 200].map(measured), [0, 1, 1, 0]);
+}
+
+#[test]
+fn a_percentile_is_a_duration_that_was_taken() {
+    let window = Window { from: at(0), until: at(1_000_000) };
+    // Lead times of 5,010 to 5,100 seconds: a commit is 5,000 seconds older than its release.
+    let complete = |number: u64| {
+        let seconds = i64::try_from(number).unwrap();
+        let open = opened(number, seconds * 1_000, true);
+        after(&open, Happens::Promote, at(seconds * 1_000 + seconds * 10)).unwrap()
+    };
+    let record = Record { releases: (1..=10).map(complete).collect(), moments: Vec::new() };
+    let lead_time = dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window).lead_time;
+    assert_eq!((lead_time.median_s, lead_time.p90_s), (Some(5_050.0), Some(5_090.0)));
+}
+
+#[test]
+fn a_commit_from_after_its_release_is_no_lead_time() {
+    let window = Window { from: at(0), until: at(100_000) };
+    let measured = |committed_at: i64| {
+        let mut open = opened(1, 1_000, true);
+        open.commit.as_mut().unwrap().at = Some(at(committed_at));
+        let complete = after(&open, Happens::Promote, at(1_060)).unwrap();
+        let record = Record { releases: vec![complete], moments: Vec::new() };
+        dora(&BTreeMap::from([("checkout".parse().unwrap(), record)]), window).lead_time.count
+    };
+    assert_eq!([1_060, 1_061].map(measured), [1, 0]);
+}
