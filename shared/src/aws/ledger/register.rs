@@ -266,9 +266,11 @@ impl Work<'_> {
 /// may touch an item only once.
 fn leads(registration: &Registration, home: &Home) -> Result<BTreeSet<String>, InvalidName> {
     let places = Place::of(registration).into_iter().map(|place| format!("place#{place}"));
-    let stacks = registration.targets.iter().filter(|target| matches!(target.place, AnyPlace::Stack(_)));
-    let stacks = stacks.map(|target| format!("place#{}", target.place));
-    Ok(alarms(registration, home)?.into_iter().chain(places).chain(stacks).collect())
+    // Of these, too, AWS says that something has ended.
+    let told = |place: &AnyPlace| matches!(place, AnyPlace::Stack(_) | AnyPlace::Configuration(_));
+    let told = registration.targets.iter().filter(|target| told(&target.place));
+    let told = told.map(|target| format!("place#{}", target.place));
+    Ok(alarms(registration, home)?.into_iter().chain(places).chain(told).collect())
 }
 
 fn alarms(registration: &Registration, home: &Home) -> Result<BTreeSet<String>, InvalidName> {

@@ -8,12 +8,13 @@ use ripcord::names::Weight;
 use ripcord::release::{Phase, Release};
 use ripcord_rehearsal::alarms::evaluate::AlarmState;
 use ripcord_rehearsal::aws_client::AwsRequest;
+use ripcord_rehearsal::deploy::{StackCode, StackRequest};
 use ripcord_rehearsal::targets::{self, Configuration};
 use serde_json::{Value, json};
 
 use super::rig;
 use crate::operator::Terminal;
-use crate::scene::{ACCOUNT, REGION, Scene, alarm_now, outcome};
+use crate::scene::{ACCOUNT, REGION, Scene, alarm_now, outcome, workspace};
 
 /// Ten seconds to grow, ten more to bake, and a slow machine.
 const END_WAIT_MAX: Duration = Duration::from_secs(90);
@@ -124,7 +125,8 @@ impl Service {
         let by = Instant::now() + END_WAIT_MAX;
         loop {
             let latest = self.scene.latest().await;
-            if latest.phase != Phase::Shifting && self.scene.is_reported().await {
+            let is_told = latest.phase == Phase::Complete || self.scene.is_reported().await;
+            if latest.phase != Phase::Shifting && is_told {
                 return latest;
             }
             assert!(
@@ -219,7 +221,7 @@ async fn what_appconfig_takes_back_itself_is_booked_as_that() {
         "nothing is done twice"
     );
     let again = outcome(&service.scene.deliver(&alarm_now()).await);
-    assert_eq!(again, "settle", "the alarm that comes later is told, and moves nothing");
+    assert_eq!(again, "stand_down", "the alarm that comes later is told, and moves nothing");
     assert_eq!(service.made("StopDeployment"), 0);
 }
 
@@ -290,4 +292,42 @@ async fn what_cannot_be_set_is_refused_by_name_and_nothing_is_stored() {
     service.says(0, &["set", "checkout", "new-search", "--off", "--at-once"]).await;
     assert_eq!(service.state().await, "BAKING");
     assert!(service.served().await.contains(r#""new-search": {"enabled": false,"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_deploys_and_its_documents_pass_its_own_validators() {
+    let scene = Scene::set().await;
+    let example = workspace().join("examples/flags");
+    let stack = StackRequest {
+        name: "checkout-flags".to_owned(),
+        template: example.join("template.yaml"),
+        code: StackCode::AsWritten,
+        parameters: Vec::new(),
+    };
+    let made = scene.local.deploy(stack).await.unwrap();
+    let mut document = std::fs::read_to_string(example.join("ripcord.json")).unwrap();
+    let suite = &scene.stage.suite;
+    for (placeholder, id) in [
+        ("abc1234", &made["ApplicationId"]),
+        ("def1234", &made["EnvironmentId"]),
+        ("ghi1234", &made["ProfileId"]),
+        ("jkl1234", &suite["GradualFlagsStrategyId"]),
+        ("mno1234", &suite["FlagsBackStrategyId"]),
+    ] {
+        document = document.replace(placeholder, id);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ripcord.json");
+    std::fs::write(&file, document).unwrap();
+    let terminal = Terminal { scene: &scene };
+    terminal.says(0, &["apply", file.to_str().unwrap()]).await;
+    let listed = terminal.says(0, &["flags", "list", "checkout"]).await;
+    assert!(listed.contains("checkout (flags) serves version 1: 1 flag"), "{listed}");
+
+    terminal.says(0, &["flags", "validate", "examples/flags/flags.json"]).await;
+    terminal.says(0, &["flags", "set", "checkout", "--document", "examples/flags/flags.json"]).await;
+    let coming = terminal.json(&["flags", "get", "checkout", "one-page-checkout"]).await;
+    assert_eq!((&coming["flag"], &coming["bringing"]["version"]), (&Value::Null, &json!("2")));
+    let back = terminal.says(0, &["flags", "rollback", "checkout", "--reason", "wrong file"]).await;
+    assert!(back.contains("traffic is back"), "{back}");
 }
