@@ -49,7 +49,7 @@ fn the_documents_of_the_example_are_valid() {
 #[test]
 fn the_example_puts_its_flags_back_before_its_alias() {
     let registration = Registration::parse(&text("ripcord.json")).unwrap();
-    let mut targets = registration.targets.clone();
+    let mut targets = registration.targets;
     targets.sort_by_key(|target| target.turn);
     let [flags, alias] = targets.as_slice() else { panic!("{targets:?}") };
     assert!(flags.turn < alias.turn);
