@@ -96,11 +96,13 @@ impl Ledger {
             start = page.last_evaluated_key;
             items.extend(page.items.unwrap_or_default());
             if start.is_none() {
-                break;
+                let moments: Vec<Moment> = items.iter().map(document).collect::<Result<_, _>>()?;
+                let is_told = |moment: &Moment| matches!(moment.what, What::Aws(_));
+                return Ok(moments.into_iter().filter(is_told).collect());
             }
         }
-        let moments: Vec<Moment> = items.iter().map(document).collect::<Result<_, _>>()?;
-        Ok(moments.into_iter().filter(|moment| matches!(moment.what, What::Aws(_))).collect())
+        let why = format!("it has more than {PAGES_MAX} pages in these days");
+        Err(LedgerError::Unreadable { pk, sk: Moment::told_at(from), why })
     }
 
     /// The latest releases of a service, newest first: as long as they are `wanted`, a page more or less, and a bounded number.
@@ -135,10 +137,11 @@ impl Ledger {
                 releases.push(release);
             }
             if start.is_none() {
-                break;
+                return Ok(releases);
             }
         }
-        Ok(releases)
+        let why = format!("more than {HISTORY_PAGES_MAX} pages of it were asked for");
+        Err(LedgerError::Unreadable { pk, sk: "*".to_owned(), why })
     }
 }
 
