@@ -195,7 +195,7 @@ fn explain(args: &Cord, failure: Failure) -> Failure {
     }
     if failure.kind == "RollbackUnderWay" {
         return failure.hint(format!(
-            "CodeDeploy is at it: the same command again looks whether it has arrived, and so does ripcord status {service}"
+            "AWS is at it: the same command again looks whether it has arrived, and so does ripcord status {service}"
         ));
     }
     match failure.exit {

@@ -22,8 +22,8 @@ mod records;
 mod stack;
 mod state_machine;
 
-pub(super) use memory::Memory;
 pub use configuration::{HostedError, NewVersion};
+pub(super) use memory::Memory;
 pub use stack::{KeepError, TEMPLATE_BYTES_MAX, Triggers};
 
 /// What is on its way is looked at this often: seldom enough for the slowest of AWS's limits on calls.
@@ -56,7 +56,9 @@ impl Aws {
     /// Who has taken a deployment of AppConfig back; as it was, where AppConfig does not say.
     pub async fn explain_taken_back(&self, target: &Target, taken: TakenBack) -> TakenBack {
         match &target.place {
-            Place::Configuration(place) => configuration::explain(&self.at(&target.reach), place, taken).await,
+            Place::Configuration(place) => {
+                configuration::explain(&self.at(&target.reach), place, taken).await
+            }
             Place::LambdaAlias(_)
             | Place::EcsService(_)
             | Place::LoadBalancer(_)

@@ -302,7 +302,10 @@ async fn several_services_cost_no_more_round_trips_than_one() {
         shop.scene.local.faults().add(FaultRule::always("*", Fault::Delay { duration_ms: ANSWER_DELAY_MS }));
         let outcome = process.invoke(alarm_now().to_string(), ANSWER_WAIT_MAX).await;
         assert_eq!(answers(&outcome).len(), 2);
-        assert_eq!(sequential_until_restored(&shop.scene.local.journal().calls_of("ripcord-alarm-rollback")), trips);
+        assert_eq!(
+            sequential_until_restored(&shop.scene.local.journal().calls_of("ripcord-alarm-rollback")),
+            trips
+        );
     }
 }
 

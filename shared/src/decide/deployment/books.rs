@@ -58,12 +58,7 @@ impl Case<'_> {
         let drift = self.drift_before(&opened);
         let write = Step::Write(Box::new(LedgerWrite::of(opened)));
         let steps = untold.into_iter().chain([write]).chain(drift).map(|step| vec![step]).collect();
-        Decision {
-            course: Course::Settle,
-            reason,
-            steps,
-            metrics: Vec::new(),
-        }
+        Decision { course: Course::Settle, reason, steps, metrics: Vec::new() }
     }
 
     /// What there is to say of a deployment from a version that was taken back to the one that is known to be good: the way

@@ -177,7 +177,12 @@ impl History {
         let name = self.pick_target();
         let place = self.world.record.registration.target(&name).unwrap().place.to_string();
         self.tell(format!("something has arrived at {place}"));
-        self.say(Signal::Arrival(Arrival { place, what: "COMPLETED".to_owned(), taken_back: None, raised_at: self.clock }));
+        self.say(Signal::Arrival(Arrival {
+            place,
+            what: "COMPLETED".to_owned(),
+            taken_back: None,
+            raised_at: self.clock,
+        }));
     }
 
     /// A person opens a release, takes one further, or takes another target along.
