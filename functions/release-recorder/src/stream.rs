@@ -51,8 +51,8 @@ async fn record_one(record: &Value, recorder: &Recorder, recorded: &mut Recorded
     failed
 }
 
-/// What was counted, unless the moment was known. Whoever keeps a moment first counts it. Dying in between loses the count and not the moment: the ledger is what reports are
-/// made from.
+/// What was counted, unless the moment was known. Whoever keeps a moment first counts it. Dying in between loses the count and
+/// not the moment: the ledger is what reports are made from.
 async fn keep(
     moment: &Moment,
     before: Option<&Release>,
