@@ -24,10 +24,13 @@ const RECORDER: &str = "ripcord-release-recorder";
 async fn timeline_to_its_end(scene: &Scene, service: &ServiceName, release: Generation) -> Vec<Moment> {
     let mut timeline = Vec::new();
     for _ in 0..LOOKS_MAX {
-        timeline = scene.stage.aws.ledger.timeline(service, release).await.unwrap();
-        if timeline.iter().any(|moment| kind(moment) == "phase rolled_back") {
-            return timeline;
+        let told = scene.stage.aws.ledger.timeline(service, release).await.unwrap();
+        // The moments of one write are kept together, and may be seen one by one.
+        let is_whole = told.len() == timeline.len();
+        if is_whole && told.iter().any(|moment| kind(moment) == "phase rolled_back") {
+            return told;
         }
+        timeline = told;
         tokio::time::sleep(LOOK_EVERY).await;
     }
     panic!("the stream told {timeline:#?}; log {}", scene.local.log());
@@ -40,6 +43,18 @@ fn kind(moment: &Moment) -> String {
     let what = json!(moment.what);
     let phase = what["phase"].as_str().map(|phase| format!(" {phase}")).unwrap_or_default();
     format!("{}{phase}", what["kind"].as_str().unwrap())
+}
+
+/// What was published, once the last of it is there: a log is written when its invocation has ended.
+async fn published_to_its_end(scene: &Scene) -> BTreeMap<String, Vec<f64>> {
+    for _ in 0..LOOKS_MAX {
+        let published = published(scene).await;
+        if published.contains_key("RollbackTime") {
+            return published;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    panic!("nothing of the rollback was published; log {}", scene.local.log());
 }
 
 /// The metrics that the recorder has published: name and values.
@@ -84,7 +99,7 @@ async fn a_release_and_its_rollback_are_kept_and_counted_once() {
     // Nobody called the recorder for it, and it wrote nothing but moments.
     let own = scene.local.journal().calls_of(RECORDER);
     assert!(own.iter().all(|call| ["PutItem", "Query"].contains(&call.operation.as_str())), "{own:?}");
-    let published = published(&scene).await;
+    let published = published_to_its_end(&scene).await;
     for once in ["DeploymentCount", "RollbackCount", "AutoRollbackCount", "FailedDeployments", "RollbackTime"]
     {
         assert_eq!(published.get(once).map(Vec::len), Some(1), "{once}: {published:?}");
