@@ -123,7 +123,7 @@ impl Scene {
         FunctionProcess::spawn(&spec).await.unwrap()
     }
 
-    fn spec(&self, handler: &str) -> FunctionSpec {
+    pub(crate) fn spec(&self, handler: &str) -> FunctionSpec {
         let output = |name: &str| self.stage.suite[name].clone();
         let mut spec = FunctionSpec::new(built("bootstrap"), handler)
             .env("AWS_ENDPOINT_URL", self.local.endpoint())

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use ripcord_rehearsal::runtime_api::InvocationOutcome;
+use ripcord_rehearsal::runtime_api::{FunctionProcess, InvocationOutcome};
+use serde_json::Value;
 
-use crate::scene::{ANSWER_WAIT_MAX, Scene, workspace};
+use crate::scene::{ACCOUNT, ANSWER_WAIT_MAX, REGION, Scene, workspace};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_answered_by_name() {
@@ -21,6 +22,14 @@ async fn every_event_is_answered_by_name() {
     let mut ecs_hook = scene.process("ecs-lifecycle-hook").await;
     let mut pre_hook = scene.process("pre-traffic-hook").await;
     let mut post_hook = scene.process("post-traffic-hook").await;
+    let mut recorder = scene.process("release-recorder").await;
+    let mut widget = scene.process("release-widget").await;
+    let mut validator = scene.process("flag-validator").await;
+    // Nothing was ever deployed there, so it has no flags to answer from.
+    let flags = format!("arn:aws:appconfig:{REGION}:{ACCOUNT}:application/a/environment/e/configuration/p");
+    let flags =
+        scene.spec("flag-evaluator").env("RIPCORD_FLAGS", flags).env("RIPCORD_FLAGS_POLL_SECONDS", "15");
+    let mut evaluator = FunctionProcess::spawn(&flags).await.unwrap();
     let mut answers = String::new();
     for file in &files {
         let name = file.strip_prefix(&events).unwrap().display().to_string();
@@ -30,6 +39,10 @@ async fn every_event_is_answered_by_name() {
             Some("ecs") => &mut ecs_hook,
             Some("hooks") if name == "hooks/after-traffic.json" => &mut post_hook,
             Some("hooks") => &mut pre_hook,
+            Some("recorder") => &mut recorder,
+            Some("widget") => &mut widget,
+            Some("flags") if name.starts_with("flags/validate") => &mut validator,
+            Some("flags") => &mut evaluator,
             Some(_) | None => &mut rollback,
         };
         let answered = process.invoke(event, ANSWER_WAIT_MAX).await;
@@ -55,8 +68,28 @@ fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// What is said by those who move nothing: the flags' API, the recorder, the widget.
+fn behind_the_ledger(response: &Value) -> Option<String> {
+    if let Some(status) = response["statusCode"].as_u64() {
+        let body: Value = serde_json::from_str(response["body"].as_str()?).unwrap_or_default();
+        return Some(format!("{status} {}", body["error"].as_str().unwrap_or("-")));
+    }
+    if let Some(unkept) = response["batchItemFailures"].as_array() {
+        return Some(format!("kept {}, not kept {}", response["kept"], unkept.len()));
+    }
+    match response {
+        Value::String(page) => {
+            Some(if page.contains("<svg") { "drawn" } else { "told without a drawing" }.to_owned())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            let described = response["markdown"].as_str().map(|_| "described".to_owned());
+            described.or_else(|| Some(format!("accepted, {} flags", response["flags"].as_u64()?)))
+        }
+    }
+}
+
 /// What a hook of CodeDeploy's says of its answer.
-fn hook_report(report: &serde_json::Value) -> String {
+fn hook_report(report: &Value) -> String {
     let verdict = &report["checked"]["verdict"];
     let word = if verdict["succeeded"] == true { "yes" } else { "no" };
     format!("{word} ({}), accepted: {}", verdict["why"].as_str().unwrap_or("-"), report["accepted"])
@@ -67,7 +100,7 @@ fn describe(answered: &InvocationOutcome) -> String {
     match answered {
         InvocationOutcome::Response(response) => match response["answers"].as_array() {
             Some(answers) => {
-                let word = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+                let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
                 let words = answers
                     .iter()
                     .map(|answer| format!("{} ({})", word(&answer["outcome"]), word(&answer["reason_kind"])));
@@ -76,7 +109,7 @@ fn describe(answered: &InvocationOutcome) -> String {
             None => match (response["hookStatus"].as_str(), response["summary"].as_str()) {
                 (Some(status), _) => status.to_owned(),
                 (None, Some(summary)) => format!("shifted: {summary}"),
-                (None, None) => hook_report(response),
+                (None, None) => behind_the_ledger(response).unwrap_or_else(|| hook_report(response)),
             },
         },
         InvocationOutcome::Error { error_type, message, .. } => {
