@@ -78,16 +78,7 @@ pub(super) fn configuration<'a>(
     named: Option<&TargetName>,
 ) -> Result<(&'a Target, &'a Profile), Failure> {
     let service = &registration.service;
-    let all = registration.targets.iter().filter_map(|target| match &target.place {
-        Place::Configuration(profile) => Some((target, profile)),
-        Place::LambdaAlias(_)
-        | Place::EcsService(_)
-        | Place::LoadBalancer(_)
-        | Place::ApiStage(_)
-        | Place::DnsRecords(_)
-        | Place::Stack(_)
-        | Place::StateMachineAlias(_) => None,
-    });
+    let all = registration.targets.iter().filter_map(|target| Some((target, target.configuration()?)));
     let found: Vec<_> = all.filter(|(target, _)| named.is_none_or(|named| *named == target.name)).collect();
     match (found.as_slice(), named) {
         ([only], _) => Ok(*only),

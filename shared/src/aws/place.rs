@@ -55,17 +55,9 @@ impl Aws {
 
     /// Who has taken a deployment of AppConfig back; as it was, where AppConfig does not say.
     pub async fn explain_taken_back(&self, target: &Target, taken: TakenBack) -> TakenBack {
-        match &target.place {
-            Place::Configuration(place) => {
-                configuration::explain(&self.at(&target.reach), place, taken).await
-            }
-            Place::LambdaAlias(_)
-            | Place::EcsService(_)
-            | Place::LoadBalancer(_)
-            | Place::ApiStage(_)
-            | Place::DnsRecords(_)
-            | Place::Stack(_)
-            | Place::StateMachineAlias(_) => taken,
+        match target.configuration() {
+            Some(place) => configuration::explain(&self.at(&target.reach), place, taken).await,
+            None => taken,
         }
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::names::{Arn, Region, TargetName};
+use crate::place::configuration::Profile;
 use crate::place::{LambdaAlias, Place};
 
 /// One place where a service's traffic shifts.
@@ -52,6 +53,20 @@ impl Target {
             | Place::LoadBalancer(_)
             | Place::ApiStage(_)
             | Place::Configuration(_)
+            | Place::DnsRecords(_)
+            | Place::Stack(_)
+            | Place::StateMachineAlias(_) => None,
+        }
+    }
+
+    /// The configuration of AppConfig, if it is one.
+    pub fn configuration(&self) -> Option<&Profile> {
+        match &self.place {
+            Place::Configuration(profile) => Some(profile),
+            Place::LambdaAlias(_)
+            | Place::EcsService(_)
+            | Place::LoadBalancer(_)
+            | Place::ApiStage(_)
             | Place::DnsRecords(_)
             | Place::Stack(_)
             | Place::StateMachineAlias(_) => None,

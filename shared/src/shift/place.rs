@@ -51,29 +51,11 @@ impl Case<'_> {
             Some(version) => Err(Refusal::VersionUnlike { place: self.target.place.to_string(), version }),
             None => self.check_driven(),
         }?;
-        match self.target.place {
-            Place::LambdaAlias(_)
-            | Place::EcsService(_)
-            | Place::LoadBalancer(_)
-            | Place::ApiStage(_)
-            | Place::DnsRecords(_)
-            | Place::Stack(_)
-            | Place::StateMachineAlias(_)
-                if self.request.at_once =>
-            {
-                let why =
-                    format!("{} is no configuration, and has no strategy to go without", self.target.name);
-                Err(Refusal::Malformed { why })
-            }
-            Place::LambdaAlias(_)
-            | Place::EcsService(_)
-            | Place::LoadBalancer(_)
-            | Place::ApiStage(_)
-            | Place::Configuration(_)
-            | Place::DnsRecords(_)
-            | Place::Stack(_)
-            | Place::StateMachineAlias(_) => Ok(()),
+        if self.request.at_once && self.target.configuration().is_none() {
+            let why = format!("{} is no configuration, and has no strategy to go without", self.target.name);
+            return Err(Refusal::Malformed { why });
         }
+        Ok(())
     }
 
     /// Only an alias is driven by a state machine, because only its versions are counted apart.
@@ -170,19 +152,12 @@ impl Case<'_> {
 
     /// The target, with the strategy that was asked for.
     fn as_asked(&self) -> Cow<'_, Target> {
-        match &self.target.place {
-            Place::Configuration(profile) if self.request.at_once => {
+        match self.target.configuration() {
+            Some(profile) if self.request.at_once => {
                 let place = Place::Configuration(profile.at_once());
                 Cow::Owned(Target { place, ..self.target.clone() })
             }
-            Place::LambdaAlias(_)
-            | Place::EcsService(_)
-            | Place::LoadBalancer(_)
-            | Place::ApiStage(_)
-            | Place::Configuration(_)
-            | Place::DnsRecords(_)
-            | Place::Stack(_)
-            | Place::StateMachineAlias(_) => Cow::Borrowed(self.target),
+            Some(_) | None => Cow::Borrowed(self.target),
         }
     }
 
@@ -191,16 +166,7 @@ impl Case<'_> {
     fn see_begun(&self, target: &Target, wanted: Wanted) -> Step {
         let until = self.moment.looks_until();
         let soon = self.moment.now.saturating_add(BEGUN_LOOK_MAX).unwrap_or(until);
-        let until = match &target.place {
-            Place::Configuration(_) => until.min(soon),
-            Place::LambdaAlias(_)
-            | Place::EcsService(_)
-            | Place::LoadBalancer(_)
-            | Place::ApiStage(_)
-            | Place::DnsRecords(_)
-            | Place::Stack(_)
-            | Place::StateMachineAlias(_) => until,
-        };
+        let until = if target.configuration().is_some() { until.min(soon) } else { until };
         let (target, aim) = (target.clone(), Aim::Serve(wanted));
         Step::See(Box::new(See { target, aim, not_before: None, until, is_anothers: false }))
     }
